@@ -1,0 +1,2 @@
+#!/bin/bash
+SLUICE_LOOP=uring exec "$(dirname "$0")/../sluice/start.sh"

@@ -1,0 +1,19 @@
+#!/bin/bash
+# Sluice.  SLUICE_BIN: binary.  SLUICE_LOOP: epoll, uring or auto.
+set -e
+BIN=${SLUICE_BIN:-$(dirname "$0")/../../../out/sluice}; mkdir -p "$RUN"
+route() { echo "  - {name: r$1, match: {path: $2}, to: up}"; }
+case "$SCEN" in
+routes-prefix-*) N=${SCEN##*-}; ROUTES=$(for i in $(seq 0 $((N-1))); do route "$i" "\"/r$i/*\""; done) ;;
+routes-regex-*)  N=${SCEN##*-}; ROUTES=$(for i in $(seq 0 $((N-1))); do route "$i" "{regex: \"/r$i/[^/]+\"}"; done) ;;
+*) ROUTES=$(route 0 '"/*"') ;;
+esac
+cat > "$RUN/gateway.yaml" <<EOC
+listeners: [{name: bench, bind: "127.0.0.1:$HTTP_PORT"}]
+admin: {bind: "127.0.0.1:$((HTTP_PORT + 1000))"}
+access_log: {to: "off"}
+upstreams: {up: {endpoints: ["127.0.0.1:$UP_PORT"]}}
+routes:
+$ROUTES
+EOC
+exec "$BIN" run "$RUN/gateway.yaml" --workers "$WORKERS" --loop "${SLUICE_LOOP:-auto}"

@@ -1,0 +1,364 @@
+#include "control/prometheus.h"
+
+#include <array>
+#include <charconv>
+#include <vector>
+
+namespace sluice::control {
+namespace {
+
+using enum MetricType;
+
+// ---- the table: an entry for each family, in the order of the page
+
+enum class Metric : std::uint8_t {
+  build_info,
+  config_generation,
+  config_loaded,
+  config_last_reload,
+  config_reloads,
+  connections,
+  connections_open,
+  connections_closed,
+  requests_begun,
+  requests_in_flight,
+  client_bytes,
+  upstream_bytes,
+  retries,
+  gateway_answers,
+  requests,
+  request_duration,
+  request_bytes,
+  response_bytes,
+  route_answers,
+  upstream_connects,
+  endpoint_requests,
+  endpoint_in_flight,
+  endpoint_set_aside,
+  endpoint_set_asides,
+  endpoint_failures,
+  pool_connects,
+  pool_connect_failures,
+  pool_reuses,
+  pool_closed,
+  pool_idle,
+  pool_open,
+  log_lines,
+  log_dropped,
+  log_bytes,
+  log_errors,
+  log_failing
+};
+constexpr std::array<MetricInfo, 36> infos{{
+    {"sluice_build_info", gauge, "Always 1; the labels say what is running.", "version, loop"},
+    {"sluice_config_generation", gauge, "Generation of the plan in force; each accepted change adds one.", ""},
+    {"sluice_config_loaded_timestamp_seconds", gauge, "When the plan in force came into force, in seconds since 1970.",
+     ""},
+    {"sluice_config_last_reload_success", gauge,
+     "1 when the last change of the config was accepted, 0 when it was refused.", ""},
+    {"sluice_config_reloads_total", counter, "Changes of the config by result: accepted, refused, unchanged.",
+     "result"},
+    {"sluice_connections_total", counter, "Client connections accepted.", ""},
+    {"sluice_connections_open", gauge, "Client connections open now.", ""},
+    {"sluice_connections_closed_total", counter,
+     "Client connections closed, by why: client (it closed), idle, answered (the last answer ended it), refused, "
+     "timed_out, reset, "
+     "draining.",
+     "reason"},
+    {"sluice_requests_begun_total", counter, "Requests whose first byte has come, finished or not.", ""},
+    {"sluice_requests_in_flight", gauge, "Requests begun and not finished.", ""},
+    {"sluice_client_bytes_total", counter, "Bytes on client connections, heads included: in is received, out is sent.",
+     "direction"},
+    {"sluice_upstream_bytes_total", counter,
+     "Bytes on upstream connections, heads included: in is received, out is sent.", "direction"},
+    {"sluice_retries_total", counter, "Attempts after the first of an exchange.", ""},
+    {"sluice_gateway_answers_total", counter,
+     "Answers that the gateway itself made, and exchanges that it cut, by cause.", "cause"},
+    {"sluice_requests_total", counter,
+     "Exchanges finished, by class of the status. Only routes that were asked for are shown.",
+     "listener, route, status"},
+    {"sluice_request_duration_seconds", histogram, "From the first byte of the request to the last of the response.",
+     "route"},
+    {"sluice_request_bytes_total", counter, "Bytes of request bodies received.", "route"},
+    {"sluice_response_bytes_total", counter, "Bytes of response bodies sent.", "route"},
+    {"sluice_route_answers_total", counter,
+     "Answers that the gateway itself made, by route and cause. Only causes that happened are shown.", "route, cause"},
+    {"sluice_upstream_connects_total", counter, "Connections tried to the endpoint.", "upstream, endpoint"},
+    {"sluice_endpoint_requests_total", counter, "Attempts sent to the endpoint.", "upstream, endpoint"},
+    {"sluice_endpoint_in_flight", gauge, "Attempts that the endpoint has not finished, over all workers.",
+     "upstream, endpoint"},
+    {"sluice_endpoint_set_aside", gauge, "1 while the endpoint is set aside after failures, else 0.",
+     "upstream, endpoint"},
+    {"sluice_endpoint_set_asides_total", counter, "Times that the endpoint was set aside.", "upstream, endpoint"},
+    {"sluice_endpoint_failures_total", counter,
+     "Attempts that failed, by kind. An answer with a 5xx status is no failure.", "upstream, endpoint, kind"},
+    {"sluice_pool_connects_total", counter, "Upstream connections tried.", ""},
+    {"sluice_pool_connect_failures_total", counter, "Upstream connections that could not be made.", ""},
+    {"sluice_pool_reuses_total", counter, "Attempts that found an idle upstream connection.", ""},
+    {"sluice_pool_closed_total", counter, "Idle upstream connections closed, by why: idle, age.", "reason"},
+    {"sluice_pool_idle", gauge, "Upstream connections idle now.", ""},
+    {"sluice_pool_open", gauge, "Upstream connections open now, idle or not.", ""},
+    {"sluice_log_lines_total", counter, "Lines written to the access log.", ""},
+    {"sluice_log_lines_dropped_total", counter, "Lines lost because the log's sink was too slow or failed.", ""},
+    {"sluice_log_bytes_total", counter, "Bytes written to the access log.", ""},
+    {"sluice_log_write_errors_total", counter, "Failed attempts to open or write the access log.", ""},
+    {"sluice_log_failing", gauge, "1 while the access log cannot be written, else 0.", ""},
+}};
+static_assert(infos.back().name == "sluice_log_failing" &&
+              static_cast<std::size_t>(Metric::log_failing) + 1 == infos.size());
+
+constexpr const MetricInfo& info(Metric metric) { return infos[static_cast<std::size_t>(metric)]; }
+
+constexpr std::array<std::string_view, gateway::RouteStats::class_count> class_names{"1xx", "2xx", "3xx", "4xx", "5xx"};
+
+void append_escaped(std::string& out, std::string_view text, bool is_label) {
+  for (const char c : text) {
+    if (c == '\\') {
+      out += "\\\\";
+    } else if (c == '\n') {
+      out += "\\n";
+    } else if (c == '"' && is_label) {
+      out += "\\\"";
+    } else {
+      out += c;
+    }
+  }
+}
+
+// The shortest text that reads back as the same number.
+template <class Number>
+struct NumberText {
+  explicit NumberText(Number value)
+      : size(static_cast<std::size_t>(std::to_chars(text, text + sizeof text, value).ptr - text)) {}
+  operator std::string_view() const { return {text, size}; }
+  char text[32];
+  std::size_t size;
+};
+
+std::string_view type_name(MetricType type) {
+  switch (type) {
+    case counter:
+      return "counter";
+    case gauge:
+      return "gauge";
+    case histogram:
+      return "histogram";
+  }
+  return "untyped";
+}
+
+}  // namespace
+
+std::span<const MetricInfo> metric_infos() { return infos; }
+
+// ---- PrometheusText
+
+void PrometheusText::family(const MetricInfo& info) {
+  name_ = info.name;
+  text_ += "# HELP ";
+  text_ += name_;
+  text_ += ' ';
+  append_escaped(text_, info.help, false);
+  text_ += "\n# TYPE ";
+  text_ += name_;
+  text_ += ' ';
+  text_ += type_name(info.type);
+  text_ += '\n';
+}
+
+void PrometheusText::line(std::string_view suffix, Labels labels, std::string_view bound, std::string_view value) {
+  text_ += name_;
+  text_ += suffix;
+  char before = '{';
+  const auto put = [&](std::string_view name, std::string_view label) {
+    text_ += before;
+    before = ',';
+    text_ += name;
+    text_ += "=\"";
+    append_escaped(text_, label, true);
+    text_ += '"';
+  };
+  for (const auto& [name, label] : labels) put(name, label);
+  if (!bound.empty()) put("le", bound);
+  if (before == ',') text_ += '}';
+  text_ += ' ';
+  text_ += value;
+  text_ += '\n';
+}
+
+void PrometheusText::sample(Labels labels, std::uint64_t value) { line("", labels, "", NumberText(value)); }
+void PrometheusText::sample(Labels labels, std::int64_t value) { line("", labels, "", NumberText(value)); }
+void PrometheusText::sample(Labels labels, double value) { line("", labels, "", NumberText(value)); }
+
+void PrometheusText::histogram(Labels labels, const HistogramTotals& totals) {
+  std::uint64_t sum = 0;
+  for (std::size_t i = 0; i < totals.buckets.size(); ++i) {
+    sum += totals.buckets[i];
+    const bool is_last = i == sluice::histogram::bounds_ns.size();
+    const double bound = is_last ? 0 : static_cast<double>(sluice::histogram::bounds_ns[i]) / 1e9;
+    line("_bucket", labels, is_last ? std::string_view("+Inf") : std::string_view(NumberText(bound)), NumberText(sum));
+  }
+  line("_sum", labels, "", NumberText(static_cast<double>(totals.sum_ns) / 1e9));
+  line("_count", labels, "", NumberText(sum));
+}
+
+// ---- the page
+
+namespace {
+
+using gateway::WorkerMetrics;
+
+// One family at a time: the format wants all samples of a family together.
+class Page {
+ public:
+  explicit Page(const MetricsInput& input) : in_(input) {}
+
+  std::string render() {
+    build_and_config();
+    workers();
+    routes();
+    endpoints();
+    pool();
+    log();
+    return text_.take();
+  }
+
+ private:
+  template <class Number>
+  void single(Metric metric, Number value) {
+    text_.family(info(metric));
+    text_.sample({}, value);
+  }
+  std::uint64_t sum(Counter WorkerMetrics::* member) const {
+    std::uint64_t sum = 0;
+    for (const WorkerMetrics* worker : in_.workers) sum += (worker->*member).value();
+    return sum;
+  }
+  std::int64_t sum(Gauge WorkerMetrics::* member) const {
+    std::int64_t sum = 0;
+    for (const WorkerMetrics* worker : in_.workers) sum += (worker->*member).value();
+    return sum;
+  }
+  void both_directions(Metric metric, Counter WorkerMetrics::* in, Counter WorkerMetrics::* out) {
+    text_.family(info(metric));
+    text_.sample({{"direction", "in"}}, sum(in));
+    text_.sample({{"direction", "out"}}, sum(out));
+  }
+
+  void build_and_config() {
+    text_.family(info(Metric::build_info));
+    text_.sample({{"version", in_.version}, {"loop", in_.loop}}, std::uint64_t{1});
+    single(Metric::config_generation, in_.config.generation);
+    const std::chrono::duration<double> loaded = in_.config.loaded_at.time_since_epoch();
+    single(Metric::config_loaded, loaded.count());
+    single(Metric::config_last_reload, std::uint64_t{in_.config.is_last_reload_good});
+    text_.family(info(Metric::config_reloads));
+    text_.sample({{"result", "accepted"}}, in_.config.reloads_accepted);
+    text_.sample({{"result", "refused"}}, in_.config.reloads_refused);
+    text_.sample({{"result", "unchanged"}}, in_.config.reloads_unchanged);
+  }
+
+  void workers() {
+    single(Metric::connections, sum(&WorkerMetrics::connections_accepted));
+    single(Metric::connections_open, sum(&WorkerMetrics::connections_open));
+    text_.family(info(Metric::connections_closed));
+    for (std::size_t i = 0; i < gateway::connection_end_names.size(); ++i) {
+      std::uint64_t closed = 0;
+      for (const WorkerMetrics* worker : in_.workers) closed += worker->connections_closed[i].value();
+      text_.sample({{"reason", gateway::connection_end_names[i]}}, closed);
+    }
+    single(Metric::requests_begun, sum(&WorkerMetrics::requests_begun));
+    single(Metric::requests_in_flight, sum(&WorkerMetrics::requests_in_flight));
+    both_directions(Metric::client_bytes, &WorkerMetrics::client_bytes_in, &WorkerMetrics::client_bytes_out);
+    both_directions(Metric::upstream_bytes, &WorkerMetrics::upstream_bytes_in, &WorkerMetrics::upstream_bytes_out);
+    single(Metric::retries, sum(&WorkerMetrics::retries));
+    text_.family(info(Metric::gateway_answers));
+    for (std::size_t cause = 0; in_.causes != nullptr && cause < in_.causes->size(); ++cause) {
+      std::uint64_t answers = 0;
+      for (const WorkerMetrics* worker : in_.workers) answers += worker->causes[cause].value();
+      text_.sample({{"cause", in_.causes->code(cause)}}, answers);
+    }
+  }
+
+  struct UsedRoute {
+    std::string_view name;
+    gateway::RouteStats::Totals totals;
+  };
+  void routes() {
+    std::vector<UsedRoute> used;
+    for (const auto& route : in_.routes)
+      if (auto totals = route->totals(); totals.is_used()) used.push_back({route->name(), std::move(totals)});
+
+    text_.family(info(Metric::requests));
+    for (const UsedRoute& route : used) requests_of(route);
+    text_.family(info(Metric::request_duration));
+    for (const UsedRoute& route : used) text_.histogram({{"route", route.name}}, route.totals.durations);
+    text_.family(info(Metric::request_bytes));
+    for (const UsedRoute& route : used) text_.sample({{"route", route.name}}, route.totals.request_bytes);
+    text_.family(info(Metric::response_bytes));
+    for (const UsedRoute& route : used) text_.sample({{"route", route.name}}, route.totals.response_bytes);
+    text_.family(info(Metric::route_answers));
+    for (const UsedRoute& route : used) {
+      for (std::size_t cause = 0; in_.causes != nullptr && cause < route.totals.causes.size(); ++cause) {
+        if (const std::uint64_t answers = route.totals.causes[cause]; answers > 0)
+          text_.sample({{"route", route.name}, {"cause", in_.causes->code(cause)}}, answers);
+      }
+    }
+  }
+  // All five classes, so that a rate over a class is 0 rather than absent before its first exchange.
+  void requests_of(const UsedRoute& route) {
+    for (const auto& [listener, by_class] : route.totals.requests) {
+      const std::string_view name = in_.listeners != nullptr ? in_.listeners->name(listener) : "other";
+      for (std::size_t i = 0; i < by_class.size(); ++i)
+        text_.sample({{"listener", name}, {"route", route.name}, {"status", class_names[i]}}, by_class[i]);
+    }
+  }
+
+  template <class Number>
+  void by_endpoint(Metric metric, Number EndpointSnapshot::* member) {
+    text_.family(info(metric));
+    for (const EndpointSnapshot& one : in_.endpoints)
+      text_.sample({{"upstream", one.upstream}, {"endpoint", one.endpoint}}, one.*member);
+  }
+  void endpoints() {
+    by_endpoint(Metric::upstream_connects, &EndpointSnapshot::connects);
+    by_endpoint(Metric::endpoint_requests, &EndpointSnapshot::requests);
+    by_endpoint(Metric::endpoint_in_flight, &EndpointSnapshot::in_flight);
+    text_.family(info(Metric::endpoint_set_aside));
+    for (const EndpointSnapshot& one : in_.endpoints)
+      text_.sample({{"upstream", one.upstream}, {"endpoint", one.endpoint}}, std::uint64_t{one.is_set_aside});
+    by_endpoint(Metric::endpoint_set_asides, &EndpointSnapshot::times_set_aside);
+    text_.family(info(Metric::endpoint_failures));
+    for (const EndpointSnapshot& one : in_.endpoints)
+      for (const auto& [kind, count] : one.failures)
+        text_.sample({{"upstream", one.upstream}, {"endpoint", one.endpoint}, {"kind", kind}}, count);
+  }
+
+  void pool() {
+    single(Metric::pool_connects, in_.pool.connects);
+    single(Metric::pool_connect_failures, in_.pool.connect_failures);
+    single(Metric::pool_reuses, in_.pool.reuses);
+    text_.family(info(Metric::pool_closed));
+    text_.sample({{"reason", "idle"}}, in_.pool.closed_idle);
+    text_.sample({{"reason", "age"}}, in_.pool.closed_age);
+    single(Metric::pool_idle, in_.pool.idle);
+    single(Metric::pool_open, in_.pool.open);
+  }
+
+  void log() {
+    single(Metric::log_lines, in_.log.lines_written);
+    single(Metric::log_dropped, in_.log.lines_dropped);
+    single(Metric::log_bytes, in_.log.bytes_written);
+    single(Metric::log_errors, in_.log.write_errors);
+    single(Metric::log_failing, std::uint64_t{in_.log.is_failing});
+  }
+
+  const MetricsInput& in_;
+  PrometheusText text_;
+};
+
+}  // namespace
+
+std::string render_metrics(const MetricsInput& input) { return Page(input).render(); }
+
+}  // namespace sluice::control

@@ -1,0 +1,59 @@
+#include "control/service.h"
+
+namespace sluice::control {
+
+namespace {
+
+constexpr std::size_t failure_kinds = upstream::failure_kinds;
+using Failures = std::vector<EndpointSnapshot::Failure>;
+
+void add(PoolSnapshot& sum, const upstream::Pool::Counters& pool) {
+  sum.connects += pool.connects.value();
+  sum.connect_failures += pool.connect_failures.value();
+  sum.reuses += pool.reused.value();
+  sum.closed_idle += pool.closed_idle.value();
+  sum.closed_age += pool.closed_age.value();
+  sum.idle += pool.idle.value();
+  sum.open += pool.open.value();
+}
+
+EndpointSnapshot snapshot(const upstream::Endpoint& endpoint, Failures& failures) {
+  const auto totals = endpoint.totals();
+  for (std::size_t kind = 0; kind < failure_kinds; ++kind)
+    failures.push_back({.kind = upstream::outcome_name(static_cast<upstream::Outcome>(kind)), .count = totals.failures[kind]});
+  return {.upstream = endpoint.upstream(),
+          .endpoint = endpoint.name(),
+          .requests = totals.attempts,
+          .connects = totals.connects,
+          .in_flight = totals.in_flight,
+          .is_set_aside = totals.is_set_aside,
+          .times_set_aside = totals.set_asides,
+          .failures = failures};
+}
+
+}  // namespace
+
+std::string Service::metrics_text() {
+  MetricsInput input{.version = options_.version,
+                     .loop = options_.loop == net::LoopKind::uring ? "uring" : "epoll",
+                     .causes = &causes_,
+                     .listeners = &kept_.listener_numbers,
+                     .config = config_,
+                     .log = log_.stats()};
+  std::vector<const gateway::WorkerMetrics*> workers;
+  for (const WorkerThread& entry : workers_) {
+    workers.push_back(&entry.worker->metrics());
+    add(input.pool, entry.worker->pool_counters());
+  }
+  const auto routes = kept_.route_stats.all();
+  const auto endpoints = kept_.endpoints.all();
+  std::vector<Failures> failures(endpoints.size());
+  std::vector<EndpointSnapshot> snapshots;
+  for (std::size_t i = 0; i < endpoints.size(); ++i) snapshots.push_back(snapshot(*endpoints[i], failures[i]));
+  input.workers = workers;
+  input.routes = routes;
+  input.endpoints = snapshots;
+  return render_metrics(input);
+}
+
+}  // namespace sluice::control

@@ -1,0 +1,114 @@
+#include <fmt/format.h>
+
+#include <fstream>
+#include <sstream>
+
+#include "control/journal.h"
+#include "control/service.h"
+#include "gateway/causes.h"
+#include "http/causes.h"
+#include "policy/kind.h"
+
+namespace sluice::control {
+
+gateway::CauseTable all_causes() {
+  std::vector<std::span<const Cause* const>> lists{http::causes(), gateway::causes()};
+  for (const policy::Kind* kind : policy::kinds()) lists.push_back(kind->causes);
+  return gateway::CauseTable(lists);
+}
+
+Service::Service(ServiceOptions options)
+    : options_(std::move(options)),
+      causes_(all_causes()),
+      kept_(options_.workers, causes_),
+      drain_timer_(net::Timer::of<&Service::on_drain_timeout>(this)) {}
+
+Service::~Service() { stop_threads(); }
+
+int Service::run() {
+  Watcher::block_signals();
+  auto loop = net::make_loop(net::LoopKind::epoll);  // the control thread is idle: epoll does
+  if (!loop) {
+    say(Level::error, fmt::format("cannot make the control loop: {}", loop.error().what));
+    return exit_start;
+  }
+  loop_ = std::move(*loop);
+  if (!make_workers()) return exit_start;
+  if (!load_first()) return exit_code_;
+  start_threads();
+  announce();
+  loop_->run();
+  stop_threads();
+  say(Level::info, exit_code_ == exit_ok ? "stopped" : "stopped; exchanges were cut at the drain timeout");
+  return exit_code_;
+}
+
+bool Service::make_workers() {
+  for (unsigned number = 0; number < options_.workers; ++number) {
+    auto loop = net::make_loop(options_.loop);
+    if (!loop) {
+      say(Level::error, fmt::format("cannot make a worker's loop: {}; `--loop epoll` works everywhere", loop.error().what));
+      return false;
+    }
+    const auto drained = [this] { loop_->post([this] { on_worker_drained(); }); };
+    workers_.push_back({std::make_unique<gateway::Worker>(number, std::move(*loop), causes_, log_.add_ring(), drained), {}});
+  }
+  return true;
+}
+
+bool Service::load_first() {
+  config::Diagnostics diagnostics;
+  auto loaded = load_config(options_.config_path, kept_, diagnostics);
+  say_raw(diagnostics.render());
+  if (!loaded) {
+    say(Level::error, fmt::format("{}: {} error{}; nothing was started", options_.config_path, diagnostics.error_count(),
+                                  diagnostics.error_count() == 1 ? "" : "s"));
+    exit_code_ = exit_config;
+    return false;
+  }
+  text_ = diagnostics.source_text(0);
+  exit_code_ = exit_start;
+  auto sockets = open_new_listeners(loaded->config);
+  if (!sockets || !open_admin(loaded->config)) return false;
+  exit_code_ = exit_ok;
+  accept(std::move(*loaded), std::move(*sockets));
+  return true;
+}
+
+bool Service::open_admin(const gateway::RootConfig& config) {
+  const gateway::BindAddress& bind = config.admin.bind;
+  if (admin_ != nullptr && bind.address == admin_configured_) return true;
+  auto socket = net::listen_on(bind.address, net::Sharing::alone);
+  if (!socket) {
+    say(Level::error, fmt::format("the admin listener cannot bind {}: {}", bind.text, socket.error().what));
+    return false;
+  }
+  admin_configured_ = bind.address;
+  admin_bound_ = net::bound_address(*socket).value_or(bind.address);
+  admin_ = std::make_unique<AdminServer>(
+      *loop_, std::move(*socket),
+      AdminServer::Answers{.is_ready = [this] { return !is_draining_ && unpublished_ == 0; },
+                           .metrics = [this] { return metrics_text(); }});
+  return true;
+}
+
+void Service::start_threads() {
+  log_.start();
+  for (WorkerThread& entry : workers_) entry.thread = std::thread([&worker = *entry.worker] { worker.run(); });
+  watcher_ = std::make_unique<Watcher>(
+      options_.config_path, [this](int number) { loop_->post([this, number] { on_signal(number); }); },
+      [this] { loop_->post([this] { reload(); }); });
+  if (!watcher_->watches_file())
+    say(Level::warning, "the config's folder cannot be watched: a change needs SIGHUP to be noticed");
+}
+
+void Service::announce() const {
+  say(Level::info, fmt::format("sluice {} with {} worker{} on {}; config {}", options_.version, workers_.size(),
+                               workers_.size() == 1 ? "" : "s", options_.loop == net::LoopKind::uring ? "io_uring" : "epoll",
+                               options_.config_path));
+  for (const OpenListener& listener : listeners_)
+    say(Level::info, fmt::format("listener {} on http://{}", listener.name, listener.bound.text()));
+  say(Level::info, fmt::format("admin on http://{}", admin_bound_.text()));
+}
+
+}  // namespace sluice::control

@@ -1,0 +1,39 @@
+#pragma once
+// Waits for what comes from outside the sockets: signals, and changes of the config file. A thread of its own that only waits;
+// what it sees is posted to who asked.
+
+#include <functional>
+#include <string>
+#include <thread>
+#include <vector>
+
+namespace sluice::control {
+
+class Watcher {
+ public:
+  // Blocks SIGTERM, SIGINT, SIGHUP and ignores SIGPIPE for the whole process: call before any thread is started.
+  static void block_signals();
+
+  // `on_signal(number)` and `on_change()` run on the watcher's thread.
+  // The folder of `file` is watched, and that of what it links to: editors, `mv` and Kubernetes' links replace files rather
+  // than write them. A change is reported once it has been quiet for 10 ms.
+  Watcher(const std::string& file, std::function<void(int)> on_signal, std::function<void()> on_change);
+  ~Watcher();
+  Watcher(const Watcher&) = delete;
+  Watcher& operator=(const Watcher&) = delete;
+
+  // False when the folder cannot be watched (no inotify): SIGHUP still reloads.
+  bool watches_file() const { return watches_file_; }
+
+ private:
+  void run();
+  bool drain_inotify() const;
+
+  std::function<void(int)> on_signal_;
+  std::function<void()> on_change_;
+  int inotify_ = -1, signals_ = -1, stop_ = -1;
+  bool watches_file_ = false;
+  std::thread thread_;
+};
+
+}  // namespace sluice::control

@@ -1,0 +1,224 @@
+#pragma once
+// The whole config file as structs: what a user may write, with its defaults and meanings. docs/configuration.md and
+// `sluice schema` are generated from these tables.
+
+#include <array>
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "config/value.h"
+#include "net/address.h"
+#include "policy/entry.h"
+#include "route/config.h"
+#include "upstream/config.h"
+
+namespace sluice::gateway {
+
+using std::chrono::hours;
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+// `127.0.0.1:8080`, `[::1]:8080`, `0.0.0.0:80`: a numeric address with a port.
+struct BindAddress {
+  net::Address address;
+  std::string text;
+  config::Place place;
+  static bool read(const config::Node& node, BindAddress& out, config::ReadContext& context);
+  static void schema(config::SchemaWriter& schema);
+  static void dump(const BindAddress& value, config::JsonWriter& json) { json.text(value.text); }
+  static constexpr const char* type_text = "address:port";
+};
+
+// What one client may make the gateway hold.
+struct LimitsConfig {
+  config::Size request_line{8 * 1024};
+  config::Size header_line{8 * 1024};
+  config::Size header_total{64 * 1024};
+  std::uint32_t header_count = 100;
+
+  static constexpr const char* doc = "Bounds on request heads. Past them: 414 or 431.";
+  static constexpr auto fields() {
+    using config::field;
+    using config::Size;
+    return std::tuple{
+        field("request_line", &LimitsConfig::request_line, Size{256}, Size{1 << 20}, "Longest request line."),
+        field("header_line", &LimitsConfig::header_line, Size{256}, Size{1 << 20}, "Longest header line."),
+        field("header_total", &LimitsConfig::header_total, Size{1024}, Size{1 << 22}, "Largest head, request line included."),
+        field("header_count", &LimitsConfig::header_count, 8u, 10'000u, "Most header lines."),
+    };
+  }
+};
+
+struct ListenerConfig {
+  config::Located<std::string> name;
+  BindAddress bind;
+  std::vector<policy::Entry> policies;
+  milliseconds request_header_timeout{10'000};
+  milliseconds keep_alive_timeout{60'000};
+  milliseconds client_idle_timeout{60'000};
+  LimitsConfig limits;
+  config::Place place;
+
+  static constexpr const char* doc = "An address that clients connect to.";
+  static constexpr auto fields() {
+    using config::field;
+    return std::tuple{
+        field("name", &ListenerConfig::name, "Name, for routes, logs and metrics.").required().non_empty(),
+        field("bind", &ListenerConfig::bind, "Address and port to accept on.").required().example("0.0.0.0:8080"),
+        field("policies", &ListenerConfig::policies, "Policies for every request of this listener, after `global_policies`."),
+        field("request_header_timeout", &ListenerConfig::request_header_timeout, milliseconds{10}, hours{1},
+              "Time for a whole request head, from its first byte; no byte extends it."),
+        field("keep_alive_timeout", &ListenerConfig::keep_alive_timeout, milliseconds{10}, hours{24},
+              "How long a connection may stand idle between requests."),
+        field("client_idle_timeout", &ListenerConfig::client_idle_timeout, milliseconds{10}, hours{24},
+              "How long a client may neither send a byte of a body nor take a byte of an answer."),
+        field("limits", &ListenerConfig::limits, "Bounds on request heads."),
+    };
+  }
+};
+
+// `to: users`, or `to: {users: 90, users_canary: 10}`.
+struct RouteTargets {
+  struct Target {
+    std::string upstream;
+    std::uint32_t weight;
+    config::Place place;
+  };
+  std::vector<Target> targets;
+  static bool read(const config::Node& node, RouteTargets& out, config::ReadContext& context);
+  static void schema(config::SchemaWriter& schema);
+  static void dump(const RouteTargets& value, config::JsonWriter& json);
+  static constexpr const char* type_text = "upstream, or map of upstream to weight";
+};
+
+enum class EncodedSlash : std::uint8_t { reject, keep };
+constexpr auto enum_names(EncodedSlash) {
+  using config::EnumName;
+  return std::array{EnumName{EncodedSlash::reject, "reject"}, EnumName{EncodedSlash::keep, "keep"}};
+}
+
+struct RouteConfig {
+  config::Located<std::string> name;
+  route::MatchConfig match;
+  std::vector<policy::Entry> policies;
+  std::optional<RouteTargets> to;
+  upstream::TimeoutsConfig timeouts;
+  EncodedSlash encoded_slash = EncodedSlash::reject;
+  config::Place place;
+
+  static constexpr const char* doc = "Which requests, what is done to them, and where they go.";
+  static constexpr auto fields() {
+    using config::field;
+    return std::tuple{
+        field("name", &RouteConfig::name, "Name, for logs, metrics and `explain`.").required().non_empty(),
+        field("match", &RouteConfig::match, "What a request must look like. Without it: every request."),
+        field("policies", &RouteConfig::policies, "Policies of this route, after the listener's; names of sets may stand here."),
+        field("to", &RouteConfig::to, "The upstream; or several with weights. May be absent when a policy always answers."),
+        field("timeouts", &RouteConfig::timeouts, "Timeouts that replace the upstream's for this route."),
+        field("encoded_slash", &RouteConfig::encoded_slash,
+              "What to do with a `%2F` in the path: refuse the request with 400, or keep it as it is, inside its segment."),
+    };
+  }
+};
+
+struct AdminConfig {
+  BindAddress bind;
+  AdminConfig();
+  static constexpr const char* doc = "The admin listener: /healthz, /readyz, /metrics.";
+  static constexpr auto fields() {
+    return std::tuple{config::field("bind", &AdminConfig::bind, "Address and port. Keep it on the loopback.")};
+  }
+};
+
+struct AccessLogConfig {
+  std::string to = "stdout";
+  static constexpr const char* doc = "One JSON line for each exchange.";
+  static constexpr auto fields() {
+    return std::tuple{config::field("to", &AccessLogConfig::to, "`stdout`, `stderr`, `off`, or the path of a file to append to.")};
+  }
+  static const char* check(const AccessLogConfig& config);
+};
+
+// One expectation about routing, checked by `sluice check` and before every reload.
+struct TestConfig {
+  struct Request {
+    std::string method = "GET";
+    config::Located<std::string> url;
+    config::Map<std::string> headers;
+    std::optional<std::string> listener;
+    static constexpr const char* doc = "The request that is tried.";
+    static constexpr auto fields() {
+      using config::field;
+      return std::tuple{
+          field("method", &Request::method, "Method.").non_empty(),
+          field("url", &Request::url, "Absolute URL; its host is what routes match.").required().example("http://api.example.com/users/42"),
+          field("headers", &Request::headers, "Request header fields."),
+          field("listener", &Request::listener, "Listener it arrives on; the first one when absent."),
+      };
+    }
+  };
+  struct Expect {
+    std::optional<std::string> route;
+    std::optional<std::string> upstream;
+    std::optional<std::uint16_t> status;
+    std::optional<std::string> path;
+    std::optional<std::string> cause;
+    config::Map<std::string> headers;
+    static constexpr const char* doc = "What must come of it. Absent keys are not looked at.";
+    static constexpr auto fields() {
+      using config::field;
+      return std::tuple{
+          field("route", &Expect::route, "Name of the route; `none` when no route may match."),
+          field("upstream", &Expect::upstream, "Name of the upstream; of a weighted split, any one it may go to."),
+          field("status", &Expect::status, 100, 599, "Status of an answer that the gateway itself makes."),
+          field("path", &Expect::path, "Path (and query) that the upstream sees."),
+          field("cause", &Expect::cause, "Cause code of the gateway's answer."),
+          field("headers", &Expect::headers,
+                "Header fields: of the request as the upstream sees it, or of the gateway's own answer. `\"\"` means absent."),
+      };
+    }
+  };
+  Request request;
+  Expect expect;
+  config::Place place;
+  static constexpr const char* doc = "A request and what must come of it.";
+  static constexpr auto fields() {
+    using config::field;
+    return std::tuple{field("request", &TestConfig::request, "The request.").required(),
+                      field("expect", &TestConfig::expect, "The expectation.").required()};
+  }
+};
+
+struct RootConfig {
+  std::vector<ListenerConfig> listeners;
+  config::Map<upstream::UpstreamConfig> upstreams;
+  config::Map<std::vector<policy::Entry>> policies;
+  std::vector<policy::Entry> global_policies;
+  std::vector<RouteConfig> routes;
+  std::vector<TestConfig> tests;
+  AdminConfig admin;
+  AccessLogConfig access_log;
+  milliseconds drain_timeout{30'000};
+
+  static constexpr const char* doc = "Sluice configuration.";
+  static constexpr auto fields() {
+    using config::field;
+    return std::tuple{
+        field("listeners", &RootConfig::listeners, "Addresses that clients connect to.").required().non_empty(),
+        field("upstreams", &RootConfig::upstreams, "Named groups of endpoints."),
+        field("policies", &RootConfig::policies, "Named sets of policies, for use by name."),
+        field("global_policies", &RootConfig::global_policies, "Policies for every request, before a listener's and a route's."),
+        field("routes", &RootConfig::routes, "What is matched and where it goes. Their order decides only between equals."),
+        field("tests", &RootConfig::tests, "Expectations that `check` and every reload verify."),
+        field("admin", &RootConfig::admin, "The admin listener."),
+        field("access_log", &RootConfig::access_log, "Where the access log goes."),
+        field("drain_timeout", &RootConfig::drain_timeout, milliseconds{0}, hours{24},
+              "How long SIGTERM waits for exchanges in progress."),
+    };
+  }
+};
+
+}  // namespace sluice::gateway

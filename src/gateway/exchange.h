@@ -1,0 +1,122 @@
+#pragma once
+// The exchange driver: one request with its response, from its first byte to its log line. A state machine with few states;
+// it sees both sides and knows no protocol. Pooled by its worker; on the worker's thread.
+//
+//   connecting -> relaying -> over
+//       ^            |
+//       +--- retry --+      (only before a byte of the body or of the response was moved)
+
+#include <array>
+#include <cstdint>
+
+#include "gateway/access_log.h"
+#include "gateway/decide.h"
+#include "gateway/plan_slots.h"
+#include "http/exchange.h"
+#include "net/timer.h"
+#include "policy/exchange.h"
+#include "upstream/pool.h"
+
+namespace sluice::gateway {
+
+class Worker;
+
+class Exchange final : private http::ClientEvents, private http::UpstreamEvents, private upstream::AttemptEvents {
+ public:
+  explicit Exchange(Worker& worker);
+
+  // Runs the request that `half` brought. Null when the exchange is over before this returns.
+  http::ClientEvents* begin(const ListenerPlan& listener, PlanSlots::Pin plan, http::ClientHalf& half,
+                            const http::Request& request);
+  // Answers a request that has no canonical form. The exchange is over when this returns.
+  void refuse(const ListenerPlan& listener, PlanSlots::Pin plan, http::ClientHalf& half,
+              const http::RefusedRequest& refused);
+
+  void let_plan_go() { plan_.release(); }
+  Exchange* next_free = nullptr;  // of the worker's list
+
+ private:
+  enum class State : std::uint8_t { over, deciding, connecting, relaying };
+  // Bytes that one side may have unsent before the other side is no longer pulled.
+  static constexpr std::size_t relay_window_bytes = 64 * 1024;
+
+  // ---- http::ClientEvents
+  void on_request_body(net::Buffer bytes) override;
+  void on_request_end(const http::FieldList& trailers) override;
+  void on_client_room() override;
+  void on_client_failed(Refusal refusal) override;
+  // ---- upstream::AttemptEvents
+  void on_connection(http::UpstreamConnection& connection, bool is_reused) override;
+  void on_no_connection(Error error) override;
+  // ---- http::UpstreamEvents
+  void on_interim(const http::ResponseHead& head) override;
+  void on_response_head(const http::ResponseHead& head) override;
+  void on_response_body(net::Buffer bytes) override;
+  void on_response_end(const http::FieldList& trailers) override;
+  void on_upstream_room() override;
+  void on_upstream_failed(Error error) override;
+
+  void start(const ListenerPlan& listener, PlanSlots::Pin plan, http::ClientHalf& half);
+  policy::Facts facts_of(const http::Request& request) const;
+
+  // ---- attempts
+  void connect(bool fresh_only);
+  bool pick_endpoint();
+  void start_request_body();
+  void end_attempt(upstream::Outcome outcome, const char* what);
+  bool may_retry(const Error& error, bool& fresh_only) const;
+
+  // ---- deadlines
+  void on_timer();
+  void arm_timer();
+  struct Deadline {
+    Instant at;
+    const Cause* cause;
+  };
+  Deadline next_deadline() const;
+
+  // ---- answering and ending
+  void answer(const Cause& cause, const char* detail);        // problem+json, or cuts the client when it is too late for that
+  void send_made_reply();                                     // what stands in view_.made_reply()
+  void give_up_upstream(upstream::Outcome outcome, const char* what);
+  // How an exchange ends at the client: with a whole answer, cut, or already ended by the codec.
+  enum class End : std::uint8_t { complete, cut, ended };
+  void finish(End end);                                       // back to the worker's list: touch nothing after
+  // finish.cc: counters, and the log line.
+  void record();
+  void log(Duration duration, std::uint64_t received, std::uint64_t sent);
+
+  Worker& worker_;
+  PlanSlots::Pin plan_;
+  const ListenerPlan* listener_ = nullptr;
+  http::ClientHalf* client_ = nullptr;
+  http::UpstreamHalf* upstream_ = nullptr;
+  upstream::Attempt attempt_;
+  upstream::Endpoint* endpoint_ = nullptr;  // of the attempt in progress
+  upstream::Tried tried_;
+  policy::Exchange view_;
+  Decision decision_;
+  http::ResponseHead response_;
+  net::Timer timer_;
+
+  const Cause* cause_ = nullptr;
+  const char* detail_ = "";
+  Instant begun_at_{}, attempt_at_{}, request_done_at_{}, moved_at_{}, first_byte_at_{};
+  std::uint64_t request_body_bytes_ = 0;
+  std::int64_t connect_us_ = AccessRecord::absent;  // of the last attempt that needed a new connection
+  std::array<AccessAttempt, most_logged_attempts> attempts_{};
+  std::uint8_t attempt_count_ = 0;
+  int status_ = 0;
+  State state_ = State::over;
+  bool is_in_begin_ = false;
+  bool is_request_done_ = false;    // the whole request was handed to the upstream's codec
+  bool is_body_begun_ = false;      // a byte of the request body was pulled: no retry any more
+  bool is_head_sent_ = false;       // the client has the final head
+  bool waits_for_client_ = false;   // the response is not pulled: the client takes no more just now
+  bool waits_for_upstream_ = false; // the request body is not pulled: the upstream takes no more just now
+  bool was_reused_ = false;
+  bool has_retried_stale_ = false;
+  const char* retry_note_ = "";     // why a retry was, or was not, made
+};
+
+}  // namespace sluice::gateway

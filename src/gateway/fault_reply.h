@@ -1,0 +1,13 @@
+#pragma once
+// The one place where a cause becomes an answer to a client: what leaks is decided here.
+
+#include "base/cause.h"
+#include "policy/exchange.h"
+
+namespace sluice::gateway {
+
+// Fills the exchange's reply with problem+json (RFC 9457): status, title, cause code and the request's id; no address, no
+// name of an upstream, no text from one. 503 and 504 carry Retry-After.
+void make_fault_reply(const Cause& cause, policy::Exchange& exchange);
+
+}  // namespace sluice::gateway

@@ -1,0 +1,85 @@
+// Where an exchange becomes numbers and a log line: the only place that writes either.
+
+#include <string_view>
+
+#include "gateway/worker.h"
+
+namespace sluice::gateway {
+
+namespace {
+
+std::string_view side_name(Side side) {
+  return side == Side::client ? "client" : side == Side::upstream ? "upstream" : "gateway";
+}
+
+std::int64_t microseconds(Duration duration) {
+  return std::chrono::duration_cast<std::chrono::microseconds>(duration).count();
+}
+
+std::string_view value_of(const http::FieldList& fields, http::FieldId id) {
+  const http::Field* const field = fields.find(id);
+  return field == nullptr ? std::string_view() : field->value;
+}
+
+}  // namespace
+
+void Exchange::record() {
+  WorkerMetrics& metrics = worker_.metrics();
+  const Duration duration = worker_.loop().now() - begun_at_;
+  const std::uint32_t cause = cause_ == nullptr ? CauseTable::none : worker_.causes().index_of(cause_);
+  const std::uint64_t received = client_->received_bytes(), sent = client_->sent_bytes();
+  metrics.requests_in_flight.subtract();
+  metrics.client_bytes_in.add(received);
+  metrics.client_bytes_out.add(sent);
+  metrics.answered_here(cause);
+  RouteStats& stats = decision_.route != nullptr ? *decision_.route->stats : *plan_->unrouted;
+  stats.record({.worker = worker_.number(),
+                .listener = listener_->number,
+                .status = status_,
+                .duration = duration,
+                .request_bytes = received,
+                .response_bytes = sent,
+                .cause = cause});
+  if (plan_->is_access_logged) log(duration, received, sent);
+}
+
+void Exchange::log(Duration duration, std::uint64_t received, std::uint64_t sent) {
+  const http::Request& request = view_.request();
+  char client[46], peer[46];
+  const std::string_view client_text(client, view_.client().write_ip(client));
+  const bool is_behind_proxy = view_.client() != view_.facts().peer;
+  const std::size_t logged = std::min<std::size_t>(attempt_count_, attempts_.size());
+  const AccessRecord record{
+      .time = worker_.loop().wall_now() - duration,
+      .id = view_.id(),
+      .listener = listener_->name,
+      .route = decision_.route != nullptr ? std::string_view(decision_.route->name) : std::string_view(),
+      .upstream = decision_.target != nullptr ? std::string_view(decision_.target->group->name()) : std::string_view(),
+      .endpoint = first_byte_at_ != Instant{} && logged > 0 ? attempts_[logged - 1].endpoint : std::string_view(),
+      .client = client_text,
+      .peer = is_behind_proxy ? std::string_view(peer, view_.facts().peer.write_ip(peer)) : std::string_view(),
+      .method = request.method_name,
+      .host = request.host,
+      .path = request.path,
+      .query = request.query,
+      .version = request.is_http10 ? "1.0" : "1.1",
+      .status = status_,
+      .cause = cause_ != nullptr ? std::string_view(cause_->code) : std::string_view(),
+      .detail = detail_,
+      .side = cause_ != nullptr ? side_name(cause_->side) : std::string_view(),
+      .attempts = std::span(attempts_.data(), logged),
+      .retry = retry_note_,
+      .request_bytes = static_cast<std::int64_t>(received),
+      .response_bytes = static_cast<std::int64_t>(sent),
+      .duration_us = microseconds(duration),
+      .upstream_connect_us = connect_us_,
+      .upstream_first_byte_us =
+          first_byte_at_ != Instant{} ? microseconds(first_byte_at_ - attempt_at_) : AccessRecord::absent,
+      .user_agent = value_of(request.fields, http::FieldId::user_agent),
+      .referer = value_of(request.fields, http::FieldId::referer),
+      .generation = plan_->generation,
+  };
+  (void)write_access(record, worker_.log_ring());  // a full ring counts the lost line itself
+}
+
+}  // namespace sluice::gateway

@@ -1,0 +1,170 @@
+#include "gateway/metrics.h"
+
+#include <algorithm>
+#include <bit>
+
+namespace sluice::gateway {
+
+// ---- CauseTable
+
+CauseTable::CauseTable(std::span<const std::span<const Cause* const>> lists) {
+  std::size_t listed = 0;
+  for (const auto& list : lists) listed += list.size();
+  places_.resize(std::bit_ceil(2 * listed + 2));
+  for (const auto& list : lists) {
+    for (const Cause* const cause : list) {
+      // By code, so that no label can stand twice on the page.
+      const auto same = std::ranges::find(causes_, std::string_view(cause->code),
+                                          [](const Cause* known) { return std::string_view(known->code); });
+      const auto index = static_cast<std::uint32_t>(same - causes_.begin());
+      if (same == causes_.end()) causes_.push_back(cause);
+      std::size_t place = hash(cause) & (places_.size() - 1);
+      while (places_[place].cause != nullptr && places_[place].cause != cause)
+        place = (place + 1) & (places_.size() - 1);
+      places_[place] = {cause, index};
+    }
+  }
+}
+
+std::size_t CauseTable::hash(const Cause* cause) {
+  return static_cast<std::size_t>((reinterpret_cast<std::uintptr_t>(cause) * 0x9e3779b97f4a7c15) >> 32);
+}
+
+std::uint32_t CauseTable::index_of(const Cause* cause) const {
+  if (cause == nullptr) return none;
+  for (std::size_t place = hash(cause) & (places_.size() - 1); places_[place].cause != nullptr;
+       place = (place + 1) & (places_.size() - 1))
+    if (places_[place].cause == cause) return places_[place].index;
+  return static_cast<std::uint32_t>(causes_.size());
+}
+
+// ---- ListenerNumbers
+
+std::uint32_t ListenerNumbers::number_of(std::string_view name) {
+  const auto found = std::ranges::find(names_, name);
+  if (found == names_.end() && names_.size() < most - 1) {
+    names_.emplace_back(name);
+    return static_cast<std::uint32_t>(names_.size() - 1);
+  }
+  return found == names_.end() ? most - 1 : static_cast<std::uint32_t>(found - names_.begin());
+}
+
+std::string_view ListenerNumbers::name(std::uint32_t number) const {
+  return number < names_.size() ? std::string_view(names_[number]) : "other";
+}
+
+// ---- RouteStats
+
+// What one worker counts of one route. Parts are made by that worker and published with release, so that a reader who
+// sees the pointer sees zeros behind it, never garbage.
+struct alignas(64) RouteStats::Slot {
+  using ByClass = std::array<Counter, class_count>;
+
+  explicit Slot(std::size_t cause_count) : cause_count_(cause_count) {}
+  Slot(const Slot&) = delete;
+  ~Slot() {
+    for (auto& counts : by_listener) delete counts.load(std::memory_order_relaxed);
+    delete causes.load(std::memory_order_relaxed);
+  }
+
+  ByClass& requests(std::uint32_t listener) {
+    auto& place = by_listener[std::min(listener, ListenerNumbers::most - 1)];
+    ByClass* counts = place.load(std::memory_order_relaxed);
+    if (counts == nullptr) place.store(counts = new ByClass, std::memory_order_release);
+    return *counts;
+  }
+  void add_cause(std::uint32_t cause) {
+    if (cause >= cause_count_) return;
+    std::vector<Counter>* counts = causes.load(std::memory_order_relaxed);
+    if (counts == nullptr) causes.store(counts = new std::vector<Counter>(cause_count_), std::memory_order_release);
+    (*counts)[cause].add();
+  }
+
+  std::array<std::atomic<ByClass*>, ListenerNumbers::most> by_listener{};
+  std::atomic<std::vector<Counter>*> causes{nullptr};
+  Histogram durations;
+  Counter request_bytes;
+  Counter response_bytes;
+
+ private:
+  const std::size_t cause_count_;
+};
+
+RouteStats::RouteStats(std::string name, std::size_t workers, std::size_t causes)
+    : name_(std::move(name)),
+      workers_(workers),
+      causes_(causes),
+      slots_(std::make_unique<std::atomic<Slot*>[]>(workers)) {}
+
+RouteStats::~RouteStats() {
+  for (std::size_t i = 0; i < workers_; ++i) delete slots_[i].load(std::memory_order_acquire);
+}
+
+RouteStats::Slot& RouteStats::slot(std::size_t worker) {
+  Slot* known = slots_[worker].load(std::memory_order_relaxed);
+  if (known == nullptr) slots_[worker].store(known = new Slot(causes_), std::memory_order_release);
+  return *known;
+}
+
+void RouteStats::record(const Sample& sample) {
+  Slot& mine = slot(sample.worker);
+  mine.requests(sample.listener)[static_cast<std::size_t>(std::clamp(sample.status / 100, 1, 5) - 1)].add();
+  mine.durations.record(sample.duration);
+  mine.request_bytes.add(sample.request_bytes);
+  mine.response_bytes.add(sample.response_bytes);
+  mine.add_cause(sample.cause);  // `none` is no index
+}
+
+RouteStats::Totals RouteStats::totals() const {
+  Totals sums;
+  std::array<std::array<std::uint64_t, class_count>, ListenerNumbers::most> by_listener{};
+  std::array<bool, ListenerNumbers::most> is_served{};
+  for (std::size_t worker = 0; worker < workers_; ++worker) {
+    const Slot* const slot = slots_[worker].load(std::memory_order_acquire);
+    if (slot == nullptr) continue;
+    for (std::size_t listener = 0; listener < by_listener.size(); ++listener) {
+      const Slot::ByClass* const counts = slot->by_listener[listener].load(std::memory_order_acquire);
+      if (counts == nullptr) continue;
+      is_served[listener] = true;
+      for (std::size_t i = 0; i < class_count; ++i) by_listener[listener][i] += (*counts)[i].value();
+    }
+    sums.durations.add(slot->durations);
+    sums.request_bytes += slot->request_bytes.value();
+    sums.response_bytes += slot->response_bytes.value();
+    if (const auto* const causes = slot->causes.load(std::memory_order_acquire)) {
+      sums.causes.resize(causes_);
+      for (std::size_t i = 0; i < causes_; ++i) sums.causes[i] += (*causes)[i].value();
+    }
+  }
+  for (std::uint32_t listener = 0; listener < by_listener.size(); ++listener)
+    if (is_served[listener]) sums.requests.push_back({listener, by_listener[listener]});
+  return sums;
+}
+
+// ---- RouteStatsStore
+
+std::shared_ptr<RouteStats> RouteStatsStore::find_or_make(std::string_view name) {
+  std::weak_ptr<RouteStats>& known = by_name_[std::string(name)];
+  std::shared_ptr<RouteStats> stats = known.lock();
+  if (stats == nullptr) {
+    stats = std::make_shared<RouteStats>(std::string(name), workers_, causes_);
+    known = stats;
+  }
+  return stats;
+}
+
+std::vector<std::shared_ptr<const RouteStats>> RouteStatsStore::all() {
+  std::vector<std::shared_ptr<const RouteStats>> used;
+  for (auto it = by_name_.begin(); it != by_name_.end();) {
+    if (auto stats = it->second.lock()) {
+      used.push_back(std::move(stats));
+      ++it;
+    } else {
+      it = by_name_.erase(it);
+    }
+  }
+  std::ranges::sort(used, {}, [](const auto& stats) -> const std::string& { return stats->name(); });
+  return used;
+}
+
+}  // namespace sluice::gateway

@@ -1,0 +1,72 @@
+#pragma once
+// The compiled config. Made off the workers (plan_compiler.h), never changed; each exchange runs from its first byte to its
+// log line under one Plan. What outlives a reload (endpoints, route statistics) is held here by shared pointers that the next
+// plan finds again under the same names.
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "gateway/metrics.h"
+#include "http/h1/server_connections.h"
+#include "net/address.h"
+#include "policy/policy.h"
+#include "route/router.h"
+#include "upstream/group.h"
+
+namespace sluice::gateway {
+
+// One policy in a chain, and how it came there: for explain.
+struct ChainLink {
+  const policy::Policy* policy;
+  std::string_view kind;
+  std::string_view from;  // "global_policies", "listener public", "route user", "set standard", "default"
+};
+
+// Where a route sends, one of a weighted split.
+struct Target {
+  const upstream::Group* group;
+  upstream::Timeouts timeouts;      // the upstream's, overridden by the route's
+  std::uint32_t weight_up_to;       // running sum of the weights, for the pick
+};
+
+struct RoutePlan {
+  std::string name;
+  std::vector<ChainLink> chain;     // runs after the listener's
+  std::vector<Target> targets;      // empty: a policy of the chain always answers
+  bool keep_encoded_slash = false;
+  bool replaces_defaults = false;   // names a kind that is on by default: the listener's default links do not run
+  std::shared_ptr<RouteStats> stats;
+};
+
+struct ListenerPlan {
+  std::string name;
+  std::uint32_t number = 0;         // of ListenerNumbers
+  net::Address bind;
+  std::vector<ChainLink> chain;     // defaults, global, then the listener's own: before each route's
+  std::size_t default_links = 0;    // how many of them are there by default only
+  std::unique_ptr<const route::Router> router;
+  http::h1::ServerSettings server;
+};
+
+struct Plan {
+  std::uint64_t generation = 0;     // 1 for the first; each accepted change adds one
+  std::vector<ListenerPlan> listeners;
+  std::vector<RoutePlan> routes;    // in file order: the index is the router's
+  std::vector<std::unique_ptr<const upstream::Group>> groups;
+  std::vector<std::unique_ptr<const policy::Policy>> policies;
+  std::vector<std::unique_ptr<const std::string>> texts;  // what ChainLink::from points at
+  bool is_access_logged = true;
+  std::shared_ptr<RouteStats> unrouted;  // statistics of requests that met no route
+
+  const ListenerPlan* find_listener(std::string_view name) const {
+    for (const ListenerPlan& listener : listeners)
+      if (listener.name == name) return &listener;
+    return nullptr;
+  }
+};
+
+}  // namespace sluice::gateway

@@ -1,0 +1,241 @@
+#include "gateway/plan_compiler.h"
+
+#include <algorithm>
+#include <map>
+#include <set>
+#include <string>
+
+#include "config/suggest.h"
+#include "gateway/chain_compiler.h"
+#include "route/analysis.h"
+
+namespace sluice::gateway {
+
+namespace {
+
+using Chain = ChainCompiler::Chain;
+
+class Compiler {
+ public:
+  Compiler(const RootConfig& config, Kept& kept, config::Diagnostics& diagnostics)
+      : config_(config), kept_(kept), diagnostics_(diagnostics), chains_(config, *plan_, diagnostics) {}
+
+  std::unique_ptr<Plan> compile() {
+    check_listeners();
+    compile_upstreams();
+    compile_global_chain();
+    compile_routes();
+    compile_listeners();
+    report_unused();
+    if (diagnostics_.has_errors()) return nullptr;
+    plan_->is_access_logged = config_.access_log.to != "off";
+    plan_->unrouted = kept_.route_stats.find_or_make("");
+    return std::move(plan_);
+  }
+
+ private:
+  static std::string indexed(std::string_view list, std::size_t index) {
+    return std::string(list) + "[" + std::to_string(index) + "]";
+  }
+
+  void check_listeners() {
+    std::map<std::string_view, config::Place> names;
+    std::map<std::string, config::Place> addresses;
+    addresses.emplace(config_.admin.bind.address.text(), config_.admin.bind.place);
+    for (std::size_t i = 0; i < config_.listeners.size(); ++i) {
+      const ListenerConfig& listener = config_.listeners[i];
+      if (const auto [at, is_new] = names.emplace(*listener.name, listener.name.place); !is_new)
+        report_twice(listener.name.place, "duplicate_listener", indexed("listeners", i) + ".name",
+                     "there is a listener '" + *listener.name + "' already", at->second);
+      if (listener.bind.address.port == 0) continue;  // the kernel chooses: as many as one likes
+      if (const auto [at, is_new] = addresses.emplace(listener.bind.address.text(), listener.bind.place); !is_new)
+        report_twice(listener.bind.place, "duplicate_bind", indexed("listeners", i) + ".bind",
+                     listener.bind.text + " is taken by another listener (or by `admin`)", at->second);
+    }
+  }
+
+  void report_twice(config::Place place, std::string_view code, std::string path, std::string what, config::Place first) {
+    auto& diagnostic = diagnostics_.error(place, code, std::move(path), std::move(what));
+    if (first.is_known()) diagnostic.notes.push_back({.what = "first given here", .place = first});
+  }
+
+  void compile_upstreams() {
+    for (const auto& entry : config_.upstreams) {
+      plan_->groups.push_back(upstream::Group::make(entry.key, entry.value, kept_.endpoints));
+      groups_.emplace(entry.key, plan_->groups.back().get());
+    }
+  }
+
+  void compile_global_chain() { chains_.append(global_, config_.global_policies, "global_policies", "global_policies"); }
+
+  void compile_routes() {
+    std::map<std::string_view, config::Place> names;
+    plan_->routes.resize(config_.routes.size());
+    route_chains_.resize(config_.routes.size());
+    for (std::size_t i = 0; i < config_.routes.size(); ++i) {
+      const RouteConfig& route = config_.routes[i];
+      const std::string path = indexed("routes", i);
+      if (const auto [at, is_new] = names.emplace(*route.name, route.name.place); !is_new)
+        report_twice(route.name.place, "duplicate_route", path + ".name", "there is a route '" + *route.name + "' already",
+                     at->second);
+      RoutePlan& plan = plan_->routes[i];
+      plan.name = *route.name;
+      plan.keep_encoded_slash = route.encoded_slash == EncodedSlash::keep;
+      plan.stats = kept_.route_stats.find_or_make(plan.name);
+      chains_.append(route_chains_[i], route.policies, "route " + plan.name, path + ".policies");
+      compile_targets(route, plan, route_chains_[i], path);
+      check_captures(route_chains_[i], route, path);
+      for (const auto& link : route_chains_[i]) {
+        plan.chain.push_back(link.link);
+        plan.replaces_defaults |= link.kind->is_on_by_default;
+      }
+    }
+  }
+
+  void compile_targets(const RouteConfig& route, RoutePlan& plan, const Chain& chain, const std::string& path) {
+    const bool is_answered = std::ranges::any_of(chain, [](const auto& link) { return link.kind->always_answers; });
+    if (!route.to) {
+      if (is_answered) return;
+      diagnostics_.error(route.place, "no_target", path, "the route sends nowhere: it has no `to` and no policy that always answers")
+          .help = "add `to:` with the name of an upstream, or a `respond` or `redirect` policy";
+      return;
+    }
+    std::uint32_t sum = 0;
+    for (const auto& target : route.to->targets) {
+      const auto group = groups_.find(target.upstream);
+      if (group == groups_.end()) {
+        report_unknown_upstream(target, path);
+        continue;
+      }
+      used_groups_.insert(group->second);
+      sum += target.weight;
+      if (target.weight == 0) continue;
+      plan.targets.push_back({.group = group->second,
+                              .timeouts = upstream::merge(group->second->timeouts(), route.timeouts),
+                              .weight_up_to = sum});
+    }
+  }
+
+  void report_unknown_upstream(const RouteTargets::Target& target, const std::string& path) {
+    std::vector<std::string_view> names;
+    for (const auto& entry : config_.upstreams) names.push_back(entry.key);
+    diagnostics_.error(target.place, "unknown_upstream", path + ".to", "there is no upstream '" + target.upstream + "'").want =
+        names.empty() ? "the config defines no `upstreams`" : config::suggestion(target.upstream, names, "upstreams");
+  }
+
+  static bool has_capture(const route::PathPattern& pattern, std::string_view name) {
+    if (pattern.regex != nullptr)
+      return std::ranges::find(pattern.regex->group_names(), name) != pattern.regex->group_names().end();
+    return pattern.rest_name == name || std::ranges::any_of(pattern.segments, [&](const auto& segment) {
+             return segment.is_parameter && segment.text == name;
+           });
+  }
+
+  void check_captures(const Chain& chain, const RouteConfig& route, const std::string& path) {
+    for (const auto& link : chain) {
+      for (const auto& use : *link.captures) {
+        const auto lacks = [&](const route::PathPattern& pattern) { return !has_capture(pattern, use.name); };
+        if (!route.match.path.empty() && std::ranges::none_of(route.match.path, lacks)) continue;
+        if (!reported_.insert({link.entry, use.name}).second) continue;
+        auto& diagnostic = diagnostics_.error(use.place, "unknown_capture", path,
+                                              "{" + use.name + "} is neither a variable nor a capture of the path of route '" +
+                                                  *route.name + "'");
+        diagnostic.help = "captures are written in the route's path: `/users/{" + use.name + "}`";
+        if (route.match.path.size() > 1) diagnostic.help += "; every one of its paths must have it";
+      }
+    }
+  }
+
+  void compile_listeners() {
+    for (std::size_t i = 0; i < config_.listeners.size(); ++i) {
+      const ListenerConfig& listener = config_.listeners[i];
+      const std::string path = indexed("listeners", i);
+      Chain chain = global_;
+      chains_.append(chain, listener.policies, "listener " + *listener.name, path + ".policies");
+      const std::size_t default_links = chains_.prepend_defaults(chain);
+      chains_.check_order({}, chain, path);
+      for (const auto& link : chain)
+        for (const auto& use : *link.captures)
+          if (reported_.insert({link.entry, use.name}).second)
+            diagnostics_.error(use.place, "unknown_capture", path,
+                               "{" + use.name + "}: a policy for every route cannot use the capture of one path");
+      ListenerPlan plan{.name = *listener.name,
+                        .number = kept_.listener_numbers.number_of(*listener.name),
+                        .bind = listener.bind.address,
+                        .default_links = default_links,
+                        .server = server_settings(listener)};
+      for (const auto& link : chain) plan.chain.push_back(link.link);
+      std::vector<route::Rule> rules;
+      for (std::size_t r = 0; r < config_.routes.size(); ++r) {
+        if (!serves(config_.routes[r], *listener.name)) continue;
+        rules.push_back({.route = static_cast<std::uint32_t>(r), .match = &config_.routes[r].match});
+        check_boundary(chain, r);
+      }
+      if (!diagnostics_.has_errors()) plan.router = route::Router::compile(rules);
+      plan_->listeners.push_back(std::move(plan));
+    }
+  }
+
+  // Most routes need no look at every link: only a chain that steps back does.
+  void check_boundary(const Chain& before, std::size_t route) {
+    if (!route_chains_[route].empty())
+      chains_.check_order(before, route_chains_[route], indexed("routes", route) + ".policies");
+  }
+
+  static bool serves(const RouteConfig& route, std::string_view listener) {
+    return route.match.listener.empty() ||
+           std::ranges::any_of(route.match.listener, [&](const auto& name) { return *name == listener; });
+  }
+
+  static http::h1::ServerSettings server_settings(const ListenerConfig& listener) {
+    http::h1::ServerSettings settings;
+    settings.head.start_line_bytes = static_cast<std::uint32_t>(listener.limits.request_line.bytes);
+    settings.head.field_line_bytes = static_cast<std::uint32_t>(listener.limits.header_line.bytes);
+    settings.head.head_bytes = static_cast<std::uint32_t>(listener.limits.header_total.bytes);
+    settings.head.fields = listener.limits.header_count;
+    settings.request_header_timeout = listener.request_header_timeout;
+    settings.keep_alive_timeout = listener.keep_alive_timeout;
+    settings.client_idle_timeout = listener.client_idle_timeout;
+    return settings;
+  }
+
+  void report_unused() {
+    std::vector<std::string_view> listeners;
+    for (const auto& listener : config_.listeners) listeners.push_back(*listener.name);
+    std::vector<route::NamedRule> rules;
+    for (std::size_t i = 0; i < config_.routes.size(); ++i) {
+      const RouteConfig& route = config_.routes[i];
+      for (const auto& name : route.match.listener)
+        if (std::ranges::find(listeners, *name) == listeners.end())
+          diagnostics_.error(name.place, "unknown_listener", indexed("routes", i) + ".match.listener",
+                             "there is no listener '" + *name + "'")
+              .want = config::suggestion(*name, listeners, "listeners");
+      rules.push_back({.name = *route.name, .place = route.place, .path = indexed("routes", i) + ".match", .match = &route.match});
+    }
+    if (!diagnostics_.has_errors()) route::find_unreachable_routes(rules, diagnostics_);
+    for (const auto& entry : config_.upstreams)
+      if (const auto group = groups_.find(entry.key); group != groups_.end() && !used_groups_.contains(group->second))
+        diagnostics_.warning(entry.place, "unused_upstream", "upstreams." + entry.key,
+                             "no route sends to the upstream '" + entry.key + "'");
+    chains_.report_unused();
+  }
+
+  const RootConfig& config_;
+  Kept& kept_;
+  config::Diagnostics& diagnostics_;
+  std::unique_ptr<Plan> plan_ = std::make_unique<Plan>();
+  ChainCompiler chains_;
+  std::map<std::string_view, const upstream::Group*> groups_;
+  std::set<const upstream::Group*> used_groups_;
+  Chain global_;
+  std::vector<Chain> route_chains_;
+  std::set<std::pair<const policy::Entry*, std::string>> reported_;  // one message for an entry that many routes use
+};
+
+}  // namespace
+
+std::unique_ptr<Plan> compile_plan(const RootConfig& config, Kept& kept, config::Diagnostics& diagnostics) {
+  return Compiler(config, kept, diagnostics).compile();
+}
+
+}  // namespace sluice::gateway

@@ -1,0 +1,136 @@
+#include "gateway/worker.h"
+
+#include <algorithm>
+#include <ctime>
+
+namespace sluice::gateway {
+
+// ---- ListenerPort ------------------------------------------------------------------------------------------------------
+
+ListenerPort::ListenerPort(Worker& worker, PlanSlots::Pin plan, const ListenerPlan& listener, net::ListenSocket socket)
+    : worker_(worker),
+      plan_(std::move(plan)),
+      listener_(&listener),
+      connections_(*this, listener.server),
+      acceptor_(worker.loop().accept_from(std::move(socket), *this)) {}
+
+void ListenerPort::adopt(PlanSlots::Pin plan, const ListenerPlan& listener) {
+  plan_ = std::move(plan);
+  listener_ = &listener;
+  connections_.change_settings(listener.server);
+}
+
+void ListenerPort::retire() {
+  acceptor_.reset();
+  connections_.drain();
+}
+
+net::Loop& ListenerPort::loop() { return worker_.loop(); }
+
+void ListenerPort::on_accept(net::StreamPtr stream) {
+  worker_.metrics().connection_opened();
+  connections_.accept(std::move(stream));
+}
+
+void ListenerPort::on_connection_closed() {
+  worker_.metrics().connection_closed(ConnectionEnd::client);
+  worker_.on_connection_gone();
+}
+
+http::ClientEvents* ListenerPort::begin(http::ClientHalf& half, const http::Request& request) {
+  return worker_.take_exchange().begin(*listener_, plan_.again(), half, request);
+}
+
+void ListenerPort::refuse(http::ClientHalf& half, const http::RefusedRequest& refused) {
+  worker_.take_exchange().refuse(*listener_, plan_.again(), half, refused);
+}
+
+// ---- Worker ------------------------------------------------------------------------------------------------------------
+
+Worker::Worker(unsigned number, std::unique_ptr<net::Loop> loop, const CauseTable& causes, ByteRing& log,
+               std::function<void()> on_drained)
+    : number_(number),
+      loop_(std::move(loop)),
+      causes_(causes),
+      on_drained_(std::move(on_drained)),
+      metrics_(causes),
+      log_(log),
+      connector_(*loop_, http::h1::ClientSettings{}),
+      pool_(*loop_, connector_) {}
+
+Worker::~Worker() {
+  ports_.clear();
+  while (free_ != nullptr) delete std::exchange(free_, free_->next_free);
+}
+
+void Worker::publish(std::shared_ptr<const Plan> plan, std::vector<NewSocket> sockets) {
+  plans_.publish(std::move(plan));
+  const Plan& current = plans_.current();
+  for (const auto& port : ports_) {
+    if (port->is_retired()) continue;
+    const ListenerPlan* const listener = current.find_listener(port->listener().name);
+    const auto is_moved = [&](const NewSocket& socket) { return socket.listener == port->listener().name; };
+    if (listener != nullptr && std::ranges::none_of(sockets, is_moved)) {
+      port->adopt(plans_.pin(), *listener);
+    } else {
+      port->retire();
+    }
+  }
+  for (NewSocket& socket : sockets)
+    ports_.push_back(std::make_unique<ListenerPort>(*this, plans_.pin(), *current.find_listener(socket.listener),
+                                                    std::move(socket.socket)));
+  pool_.adopt(current.groups);
+  sweep_ports();
+}
+
+void Worker::drain() {
+  is_draining_ = true;
+  for (const auto& port : ports_)
+    if (!port->is_retired()) port->retire();
+  pool_.close_idle();
+  on_connection_gone();
+}
+
+void Worker::close_all() {
+  drain();
+  for (const auto& port : ports_) port->close_all();
+}
+
+void Worker::on_connection_gone() {
+  // The port may be on the stack: it goes in a turn of its own.
+  const auto is_done = [](const auto& port) { return port->is_retired() && port->is_empty(); };
+  if (std::ranges::any_of(ports_, is_done) || (is_draining_ && ports_.empty())) loop_->post([this] { sweep_ports(); });
+}
+
+void Worker::sweep_ports() {
+  ports_.remove_if([](const auto& port) { return port->is_retired() && port->is_empty(); });
+  if (is_draining_ && ports_.empty() && on_drained_) std::exchange(on_drained_, nullptr)();
+}
+
+Exchange& Worker::take_exchange() {
+  if (free_ == nullptr) return *new Exchange(*this);
+  Exchange& exchange = *free_;
+  free_ = exchange.next_free;
+  return exchange;
+}
+
+void Worker::recycle(Exchange& exchange) {
+  exchange.let_plan_go();
+  exchange.next_free = free_;
+  free_ = &exchange;
+}
+
+std::string_view Worker::http_date() {
+  constexpr std::size_t length = 29;  // RFC 9110 section 5.6.7: IMF-fixdate
+  const auto now = std::chrono::floor<std::chrono::seconds>(loop_->wall_now()).time_since_epoch().count();
+  if (now != date_second_) {
+    date_second_ = now;
+    const std::time_t seconds = now;
+    std::tm utc{};
+    gmtime_r(&seconds, &utc);
+    std::strftime(date_, sizeof date_, "%a, %d %b %Y %H:%M:%S GMT", &utc);
+  }
+  return {date_, length};
+}
+
+}  // namespace sluice::gateway

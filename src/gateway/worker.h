@@ -1,0 +1,116 @@
+#pragma once
+// A worker: one thread with its own loop, pools, plan slots and counters. It shares with the others only the plan, the load
+// counters of endpoints and what policies keep.
+// Made and published to by control; everything but the constructor and post() runs on the worker's thread.
+
+#include <cstdint>
+#include <functional>
+#include <list>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/byte_ring.h"
+#include "gateway/exchange.h"
+#include "gateway/metrics.h"
+#include "gateway/plan_slots.h"
+#include "http/exchange.h"
+#include "http/h1/server_connections.h"
+#include "net/loop.h"
+#include "upstream/h1_connector.h"
+#include "upstream/pool.h"
+
+namespace sluice::gateway {
+
+class Worker;
+
+// One listener on one worker: accepts, and is the waist that its connections meet.
+class ListenerPort final : private http::Waist, private net::AcceptHandler {
+ public:
+  ListenerPort(Worker& worker, PlanSlots::Pin plan, const ListenerPlan& listener, net::ListenSocket socket);
+
+  // The listener as the new plan has it. Exchanges in progress stay with the plan they began under.
+  void adopt(PlanSlots::Pin plan, const ListenerPlan& listener);
+  // No more connections: idle ones close, the others after their answer.
+  void retire();
+  void close_all() { connections_.close_all(); }
+
+  bool is_retired() const { return acceptor_ == nullptr; }
+  bool is_empty() const { return connections_.size() == 0; }
+  std::size_t connections() const { return connections_.size(); }
+  const ListenerPlan& listener() const { return *listener_; }
+
+ private:
+  void on_accept(net::StreamPtr stream) override;
+  http::ClientEvents* begin(http::ClientHalf& half, const http::Request& request) override;
+  void refuse(http::ClientHalf& half, const http::RefusedRequest& refused) override;
+  void on_connection_closed() override;
+  bool is_draining() const override { return is_retired(); }
+  net::Loop& loop() override;
+
+  Worker& worker_;
+  PlanSlots::Pin plan_;
+  const ListenerPlan* listener_;
+  http::h1::ServerConnections connections_;
+  std::unique_ptr<net::Acceptor> acceptor_;
+};
+
+class Worker {
+ public:
+  struct NewSocket {
+    std::string listener;  // name
+    net::ListenSocket socket;
+  };
+  // `number` counts workers from 0. `on_drained` is called on the worker's thread once it drains and has no connection left.
+  // `causes` and `log` must outlive it.
+  Worker(unsigned number, std::unique_ptr<net::Loop> loop, const CauseTable& causes, ByteRing& log,
+         std::function<void()> on_drained);
+  ~Worker();
+
+  // ---- from any thread
+  void post(std::move_only_function<void()> task) { loop_->post(std::move(task)); }
+  unsigned number() const { return number_; }
+  WorkerMetrics& metrics() { return metrics_; }
+  ByteRing& log_ring() { return log_; }
+  const CauseTable& causes() const { return causes_; }
+  const upstream::Pool::Counters& pool_counters() const { return pool_.counters(); }
+  net::Loop::Counters loop_counters() const { return loop_->counters(); }
+
+  // ---- on the worker's thread
+  void run() { loop_->run(); }
+  // Makes `plan` the current one: ports for new listeners from `sockets`, removed ones retire.
+  void publish(std::shared_ptr<const Plan> plan, std::vector<NewSocket> sockets);
+  void drain();      // no new connections; on_drained once all are gone
+  void close_all();  // cuts what is left, then on_drained
+  void stop() { loop_->stop(); }
+
+  net::Loop& loop() { return *loop_; }
+  upstream::Pool& pool() { return pool_; }
+  PlanSlots& plans() { return plans_; }
+  Exchange& take_exchange();
+  void recycle(Exchange& exchange);
+  // The Date field of answers made here: formatted once a second.
+  std::string_view http_date();
+  void on_connection_gone();
+
+ private:
+  void sweep_ports();
+
+  const unsigned number_;
+  std::unique_ptr<net::Loop> loop_;
+  const CauseTable& causes_;
+  std::function<void()> on_drained_;
+  WorkerMetrics metrics_;
+  ByteRing& log_;
+  upstream::H1Connector connector_;
+  upstream::Pool pool_;
+  PlanSlots plans_;
+  std::list<std::unique_ptr<ListenerPort>> ports_;
+  Exchange* free_ = nullptr;
+  bool is_draining_ = false;
+  std::int64_t date_second_ = -1;
+  char date_[32] = {};
+};
+
+}  // namespace sluice::gateway

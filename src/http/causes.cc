@@ -1,0 +1,25 @@
+#include "http/causes.h"
+
+namespace sluice::http {
+
+std::span<const Cause* const> causes() {
+  static constexpr const Cause* all[] = {
+      &request_malformed,
+      &request_target_refused,
+      &request_uri_too_long,
+      &request_header_too_large,
+      &request_version_unsupported,
+      &request_coding_unsupported,
+      &request_method_unsupported,
+      &request_expectation_failed,
+      &request_header_timeout,
+      &request_body_timeout,
+      &request_body_malformed,
+      &request_body_too_large,
+      &client_closed,
+      &client_too_slow,
+  };
+  return all;
+}
+
+}  // namespace sluice::http

@@ -1,0 +1,120 @@
+// What a client may keep us waiting for, under a clock that the test moves.
+#include "http/h1/server_connection_fixture.h"
+
+namespace sluice::http::h1 {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+using ::testing::ElementsAre;
+using ::testing::StartsWith;
+using Goodbye = net::Stream::Goodbye;
+
+TEST_F(ServerConnectionTest, D01TheHeadTimeoutIsNotProlongedByTrickling) {
+  FakeStream& stream = accept();
+  loop_.pass(seconds(30));
+  for (int i = 0; i < 9; ++i) {
+    stream.give(get.substr(static_cast<std::size_t>(i), 1));
+    loop_.pass(seconds(1));
+  }
+  EXPECT_FALSE(stream.is_gone());
+  loop_.pass(milliseconds(1100));
+  EXPECT_THAT(waist_.refusals, ElementsAre("request_header_timeout"));
+  EXPECT_THAT(stream.output, StartsWith("HTTP/1.1 408"));
+  EXPECT_EQ(stream.goodbye, Goodbye::flush_and_close);
+}
+
+TEST_F(ServerConnectionTest, AnIdleConnectionClosesSilently) {
+  FakeStream& fresh = accept();
+  loop_.pass(seconds(59));
+  EXPECT_FALSE(fresh.is_gone());
+  fresh.give(get);
+  fresh.take_output();
+  loop_.pass(seconds(59));
+  EXPECT_FALSE(fresh.is_gone()) << "the exchange began the time anew";
+  loop_.pass(seconds(2));
+  EXPECT_TRUE(fresh.is_gone());
+  EXPECT_EQ(fresh.output, "");
+  FakeStream& blank = accept();
+  blank.give("\r\n");
+  loop_.pass(seconds(11));
+  EXPECT_TRUE(blank.is_gone());
+  EXPECT_EQ(blank.output, "");
+  EXPECT_TRUE(waist_.refusals.empty());
+}
+
+TEST_F(ServerConnectionTest, NoTimerIsSetPerRequest) {
+  FakeStream& stream = accept();
+  const std::size_t before = loop_.timers_set;
+  for (int i = 0; i < 1000; ++i) stream.give(get);
+  EXPECT_EQ(loop_.timers_set, before);
+}
+
+TEST_F(ServerConnectionTest, D02ABodyThatStallsOrTricklesTimesOut) {
+  waist_.at_begin = echo;
+  FakeStream& stalled = accept();
+  stalled.give(post);
+  FakeExchange& first = exchange();
+  first.at_failure = [](FakeExchange& e) { e.answer("slow", 408); };
+  loop_.pass(milliseconds(4900));
+  EXPECT_EQ(first.failures, 0);
+  loop_.pass(milliseconds(200));
+  EXPECT_EQ(first.failures, 1);
+  EXPECT_STREQ(first.refusal.cause->code, "request_body_timeout");
+  EXPECT_THAT(stalled.output, StartsWith("HTTP/1.1 408"));
+
+  FakeStream& trickling = accept();
+  trickling.give("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 100000\r\n\r\n");
+  FakeExchange& second = exchange();
+  for (int i = 0; i < 10 && second.failures == 0; ++i) {
+    trickling.give("x");
+    loop_.pass(seconds(1));
+  }
+  EXPECT_EQ(second.failures, 1);
+
+  FakeStream& steady = accept();
+  steady.give("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 100000\r\n\r\n");
+  FakeExchange& third = exchange();
+  for (int i = 0; i < 100; ++i) {
+    steady.give(std::string(300, 'x'));
+    loop_.pass(seconds(1));
+  }
+  EXPECT_EQ(third.failures, 0);
+  loop_.pass(seconds(60));
+  EXPECT_EQ(third.failures, 1) << "what it earned does not outlast client_idle_timeout";
+}
+
+TEST_F(ServerConnectionTest, TimeTheGatewayTakesIsNotHeldAgainstTheClient) {
+  waist_.at_begin = do_nothing;
+  FakeStream& stream = accept();
+  stream.give(post);
+  loop_.pass(seconds(600));
+  EXPECT_EQ(exchange().failures, 0);
+  exchange().half->pull_body();
+  loop_.pass(seconds(4));
+  EXPECT_EQ(exchange().failures, 0);
+  stream.give("12345");
+  EXPECT_EQ(exchange().body, "12345");
+}
+
+TEST_F(ServerConnectionTest, D02AClientThatTakesNothingTimesOut) {
+  waist_.at_begin = do_nothing;
+  FakeStream& stream = accept();
+  stream.holds_output = true;
+  stream.give(get);
+  FakeExchange& e = exchange();
+  EXPECT_TRUE(e.half->send_head(head_of(200, BodySize::unknown)));
+  e.half->send_body(std::string(1000, 'x'));
+  e.half->want_room();
+  loop_.pass(seconds(40));
+  stream.unsent -= 500;  // it takes some
+  loop_.pass(seconds(40));
+  EXPECT_EQ(e.failures, 0);
+  loop_.pass(seconds(61));
+  EXPECT_EQ(e.failures, 1);
+  EXPECT_STREQ(e.refusal.cause->code, "client_too_slow");
+  EXPECT_EQ(stream.goodbye, Goodbye::abort);
+}
+
+}  // namespace
+}  // namespace sluice::http::h1

@@ -1,0 +1,74 @@
+#include "http/h1/server_connections.h"
+
+#include <utility>
+
+#include "http/h1/server_connection.h"
+
+namespace sluice::http::h1 {
+
+ServerConnections::ServerConnections(Waist& waist, const ServerSettings& settings)
+    : waist_(waist), settings_(settings) {
+  spare_.reserve(most_spare);
+}
+
+ServerConnections::~ServerConnections() {
+  while (connections_.next != &connections_) delete static_cast<ServerConnection*>(connections_.next);
+}
+
+void ServerConnections::accept(net::StreamPtr stream) {
+  auto* const connection = new ServerConnection(*this, std::move(stream));  // owns itself; destroy() ends it
+  connection->insert_before(connections_);
+  ++size_;
+}
+
+void ServerConnections::drain() {
+  for (ConnectionLink* at = connections_.next; at != &connections_;) {
+    auto* const connection = static_cast<ServerConnection*>(at);
+    at = at->next;  // closing an idle connection touches no other
+    connection->close_if_idle();
+  }
+}
+
+void ServerConnections::close_all() {
+  // The gateway may do anything in its events, so no place in the ring is remembered: each is moved out, then cut.
+  ConnectionLink condemned;
+  while (connections_.next != &connections_) {
+    auto* const connection = static_cast<ServerConnection*>(connections_.next);
+    connection->unlink();
+    connection->insert_before(condemned);
+    connection->cut();
+  }
+  while (condemned.next != &condemned) {  // those whose gateway has yet to say abort()
+    ConnectionLink* const connection = condemned.next;
+    connection->unlink();
+    connection->insert_before(connections_);
+  }
+}
+
+std::unique_ptr<ExchangeMemory> ServerConnections::take_memory() {
+  if (last_given_) {
+    last_given_->arena.reset();
+    return std::move(last_given_);
+  }
+  if (spare_.empty()) return std::make_unique<ExchangeMemory>(settings_.head);
+  std::unique_ptr<ExchangeMemory> memory = std::move(spare_.back());
+  spare_.pop_back();
+  return memory;
+}
+
+void ServerConnections::give_back(std::unique_ptr<ExchangeMemory> memory) {
+  memory->input.clear();
+  if (last_given_ && spare_.size() < most_spare) {
+    last_given_->arena.reset();
+    spare_.push_back(std::move(last_given_));
+  }
+  last_given_ = std::move(memory);
+}
+
+void ServerConnections::destroy(ServerConnection& connection) {
+  delete &connection;
+  --size_;
+  waist_.on_connection_closed();
+}
+
+}  // namespace sluice::http::h1

@@ -1,0 +1,117 @@
+#pragma once
+// The client connections of one listener on one worker: makes them, counts them, ends them, and lends them the memory
+// that an exchange needs, so that an idle connection stays small. Not an acceptor: who accepts calls accept(). Only on
+// the worker's thread.
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "http/exchange.h"
+#include "http/h1/body_reader.h"
+#include "http/h1/body_writer.h"
+#include "http/h1/input_queue.h"
+#include "http/h1/parser.h"
+#include "net/stream.h"
+
+namespace sluice::http::h1 {
+
+// Bounds on what a client may make us wait for and hold.
+struct ServerSettings {
+  HeadLimits head;
+  Duration request_header_timeout = std::chrono::seconds(10);  // first byte of a head to its end; nothing prolongs it
+  Duration keep_alive_timeout = std::chrono::seconds(60);      // between exchanges, and before the first
+  Duration client_idle_timeout = std::chrono::seconds(60);  // no body byte came while wanted, no answer byte was taken
+  // Bytes per second a body must bring, measured over the time we waited for it; checked after `body_rate_grace`. 0:
+  // off.
+  std::uint32_t least_body_rate = 240;
+  Duration body_rate_grace = std::chrono::seconds(5);
+  // How much of a body nobody asked for is read and dropped to keep the connection.
+  std::uint32_t dropped_body_bytes = 256 * 1024;
+};
+
+// What a connection holds from the first byte of a request to the end of the exchange.
+struct ExchangeMemory {
+  explicit ExchangeMemory(const HeadLimits& limits) : parser(limits) {}
+
+  Arena arena;
+  RequestParser parser;
+  BodyReader reader;
+  BodyWriter writer;
+  InputQueue input;
+  Instant started_at{};
+  // The client's body is being waited for since `starved_since` (is_starved), and was for `starved_before` earlier on.
+  Instant starved_since{};
+  Duration starved_before{};
+  // The client has taken `taken_bytes` of the answer by `room_wanted_since`.
+  Instant room_wanted_since{};
+  std::int64_t taken_bytes = 0;  // difference of counters: only its change means something
+  std::uint64_t head_received_bytes = 0;
+  std::uint64_t head_sent_bytes = 0;  // interim heads included
+  std::uint64_t dropped_bytes = 0;
+};
+
+class ServerConnection;
+
+// A ring of connections, threaded through them.
+struct ConnectionLink {
+  ConnectionLink* previous = this;
+  ConnectionLink* next = this;
+  ConnectionLink() = default;
+  ConnectionLink(const ConnectionLink&) = delete;
+  ~ConnectionLink() { unlink(); }
+  void insert_before(ConnectionLink& at) {
+    previous = at.previous;
+    next = &at;
+    previous->next = this;
+    at.previous = this;
+  }
+  void unlink() {
+    previous->next = next;
+    next->previous = previous;
+    previous = next = this;
+  }
+};
+
+class ServerConnections {
+ public:
+  // `waist` must outlive this.
+  ServerConnections(Waist& waist, const ServerSettings& settings);
+  ServerConnections(const ServerConnections&) = delete;
+  // Closes what is left without a word to the waist.
+  ~ServerConnections();
+
+  // Serves HTTP/1 on the stream until it is over; then calls Waist::on_connection_closed(), which may happen inside
+  // ClientHalf::send_end() and abort().
+  void accept(net::StreamPtr stream);
+  std::size_t size() const { return size_; }
+  // Holds for what begins from now on.
+  void change_settings(const ServerSettings& settings) { settings_ = settings; }
+
+  // Closes the idle ones. The others close after their answer, because Waist::is_draining().
+  void drain();
+  // Cuts all: exchanges in progress hear on_client_failed(client_closed) and cannot answer any more.
+  void close_all();
+
+ private:
+  friend class ServerConnection;
+
+  // An empty memory. The one given back last is not emptied before the next call: see give_back().
+  std::unique_ptr<ExchangeMemory> take_memory();
+  // May be called deep inside the gateway, which may still read the arena until it returns to the loop. So the memory
+  // is kept as it is and emptied when the next one is taken or given back.
+  void give_back(std::unique_ptr<ExchangeMemory> memory);
+  void destroy(ServerConnection& connection);
+
+  static constexpr std::size_t most_spare = 256;
+
+  Waist& waist_;
+  ServerSettings settings_;
+  ConnectionLink connections_;  // head of the ring
+  std::size_t size_ = 0;
+  std::vector<std::unique_ptr<ExchangeMemory>> spare_;
+  std::unique_ptr<ExchangeMemory> last_given_;
+};
+
+}  // namespace sluice::http::h1

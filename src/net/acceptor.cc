@@ -1,0 +1,81 @@
+#include "net/acceptor.h"
+
+#include <fcntl.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <cerrno>
+
+#include "net/socket_loop.h"
+
+namespace sluice::net {
+
+SocketAcceptor::SocketAcceptor(SocketLoop& loop, ListenSocket socket, AcceptHandler& handler)
+    : loop_(loop),
+      socket_(std::move(socket)),
+      handler_(handler),
+      back_off_(Timer::of<&SocketAcceptor::try_again>(this)) {
+  // The socket may come from another process: make sure of what accept4 relies on.
+  (void)fcntl(descriptor(), F_SETFL, fcntl(descriptor(), F_GETFL) | O_NONBLOCK);
+  const int one = 1;
+  (void)setsockopt(descriptor(), IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+  loop_.acceptors_.push_back(this);
+  update_watch();
+}
+
+SocketAcceptor::~SocketAcceptor() {
+  loop_.forget(*this);
+  std::erase(loop_.acceptors_, this);
+  // The kernel has told these clients that they are connected. Out of descriptors the rest is lost with the socket.
+  while (accept_one() == Outcome::accepted) {
+  }
+}
+
+void SocketAcceptor::update_watch() { loop_.watch(*this, !loop_.is_accepting_paused_ && !back_off_.is_set()); }
+
+void SocketAcceptor::try_again() { update_watch(); }
+
+void SocketAcceptor::accept_batch() {
+  for (int i = 0; i < most_per_turn && !loop_.is_accepting_paused_; ++i) {
+    const Outcome outcome = accept_one();
+    if (outcome == Outcome::nothing_waits) return;
+    if (outcome == Outcome::exhausted) {
+      loop_.set_timer(back_off_, back_off);
+      return update_watch();
+    }
+  }
+}
+
+SocketAcceptor::Outcome SocketAcceptor::accept_one() {
+  for (;;) {
+    sockaddr_storage storage{};
+    socklen_t length = sizeof storage;
+    const int accepted = ::accept4(descriptor(), reinterpret_cast<sockaddr*>(&storage), &length, loop_.accept_flags());
+    if (accepted >= 0) {
+      loop_.tally().accepts.add(1);
+      handler_.on_accept(loop_.adopt(accepted, Address::from_sockaddr(reinterpret_cast<const sockaddr*>(&storage))));
+      return Outcome::accepted;
+    }
+    switch (errno) {
+      case EAGAIN:
+        return Outcome::nothing_waits;
+      case EMFILE:
+      case ENFILE:
+      case ENOBUFS:
+      case ENOMEM:
+        loop_.tally().accept_errors.add(1);
+        return Outcome::exhausted;
+      case EBADF:
+      case EINVAL:
+      case ENOTSOCK:
+      case EOPNOTSUPP:
+        loop_.tally().accept_errors.add(1);
+        return Outcome::exhausted;  // never spin on a dead socket
+      default:
+        break;  // ECONNABORTED, EINTR, a network error of the new connection (accept(2)): the next one
+    }
+  }
+}
+
+}  // namespace sluice::net

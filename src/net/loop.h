@@ -1,0 +1,93 @@
+#pragma once
+// The seam to the operating system: time, sockets, timers, randomness and messages between threads. One loop per
+// worker, run by that worker's thread. Streams, buffers and acceptors are dropped before their loop is. Three backends
+// stand behind it: io_uring, epoll, and (for tests) a simulator; no code above net/ asks the system for any of these
+// things itself.
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string_view>
+
+#include "base/result.h"
+#include "base/time.h"
+#include "net/address.h"
+#include "net/stream.h"
+#include "net/timer.h"
+
+namespace sluice::net {
+
+// A listening socket made by the control thread (bind errors are reported there), to be accepted from on a loop.
+class ListenSocket {
+ public:
+  explicit ListenSocket(int descriptor) : descriptor_(descriptor) {}
+  ListenSocket(ListenSocket&& other) noexcept : descriptor_(other.descriptor_) { other.descriptor_ = -1; }
+  ListenSocket& operator=(ListenSocket&&) = delete;
+  ~ListenSocket();
+  int descriptor() const { return descriptor_; }
+
+ private:
+  int descriptor_;
+};
+// `shared`: by SO_REUSEPORT, one socket per worker on one address. `alone`: fails when anybody else listens there.
+enum class Sharing : std::uint8_t { shared, alone };
+inline constexpr int listen_backlog = 4096;  // the kernel bounds it by net.core.somaxconn
+// Opens, binds and listens. errors: what the kernel says, as static text in `what`; refused/denied/unavailable(in use).
+Result<ListenSocket> listen_on(const Address& address, Sharing sharing = Sharing::shared, int backlog = listen_backlog);
+Result<Address> bound_address(const ListenSocket& socket);  // the port the kernel chose when 0 was asked for
+
+class AcceptHandler {
+ public:
+  // The stream reads nothing before set_handler().
+  virtual void on_accept(StreamPtr stream) = 0;
+
+ protected:
+  ~AcceptHandler() = default;
+};
+class Acceptor {
+ public:
+  // Stops accepting: what stands in the kernel's queue is still accepted (on_accept is called meanwhile), then the
+  // socket closes. Not from inside on_accept.
+  virtual ~Acceptor() = default;
+};
+
+enum class LoopKind : std::uint8_t { epoll, uring };
+
+class Loop {
+ public:
+  virtual ~Loop() = default;
+
+  virtual Instant now() const = 0;        // read once per turn of the loop
+  virtual WallTime wall_now() const = 0;  // read once per turn
+  virtual std::uint64_t random() = 0;     // not for keys; fast (xoshiro), seeded from the kernel
+
+  virtual void set_timer(Timer& timer, Duration after) = 0;  // sets it anew when it is set already
+
+  // Starts a connect; the handler hears on_connected or on_failed. Give up by dropping the stream.
+  virtual StreamPtr connect(const Address& to, StreamHandler& handler) = 0;
+  virtual std::unique_ptr<Acceptor> accept_from(ListenSocket socket, AcceptHandler& handler) = 0;
+  // While accepting is paused (too many connections) new ones wait in the kernel's queue.
+  virtual void pause_accepting(bool paused) = 0;
+
+  // A block to build output in, capacity at least `bytes` (at most 64 KiB).
+  virtual Buffer make_buffer(std::size_t bytes) = 0;
+
+  // Runs `task` on the loop's thread soon. The only call that other threads may make.
+  virtual void post(std::move_only_function<void()> task) = 0;
+
+  virtual void run() = 0;   // until stop()
+  virtual void stop() = 0;  // from a callback or a posted task
+
+  struct Counters {  // read by any thread; written by the loop's with relaxed stores
+    std::uint64_t turns, received_bytes, sent_bytes, receives, sends, accepts, accept_errors, connects;
+  };
+  virtual Counters counters() const = 0;
+  virtual LoopKind kind() const = 0;
+};
+
+// errors: unsupported when the kernel (or a container's rules) refuses io_uring; the text says which step was refused.
+Result<std::unique_ptr<Loop>> make_loop(LoopKind kind);
+// True when a ring with the features we need can be made here: the probe behind `--loop auto`.
+bool uring_works();
+
+}  // namespace sluice::net

@@ -1,0 +1,88 @@
+#include "net/socket_loop.h"
+
+#include <algorithm>
+
+#include "base/clock.h"
+#include "net/acceptor.h"
+#include "net/socket_stream.h"
+
+namespace sluice::net {
+
+SocketLoop::SocketLoop()
+    : wheel_(read_steady_clock()),
+      now_(read_steady_clock()),
+      wall_now_(read_coarse_wall_clock()),
+      random_(kernel_random()) {
+  // Enough that a busy turn of a loaded worker does not grow them.
+  for (auto* list : {&to_flush_, &ready_, &running_, &to_bury_}) list->reserve(1024);
+}
+
+SocketLoop::~SocketLoop() = default;
+
+void SocketLoop::read_clocks() {
+  now_ = read_steady_clock();
+  wall_now_ = read_coarse_wall_clock();
+  tallies_.turns.add(1);
+}
+
+Loop::Counters SocketLoop::counters() const {
+  const Tallies& t = tallies_;
+  return {t.turns.read(), t.received_bytes.read(), t.sent_bytes.read(),    t.receives.read(),
+          t.sends.read(), t.accepts.read(),        t.accept_errors.read(), t.connects.read()};
+}
+
+void SocketLoop::queue_flush(SocketStream& stream) {
+  if (std::exchange(stream.is_in_flush_list_, true)) return;
+  to_flush_.push_back(&stream);
+}
+
+void SocketLoop::queue_ready(SocketStream& stream) {
+  if (std::exchange(stream.is_in_ready_list_, true)) return;
+  ready_.push_back(&stream);
+}
+
+void SocketLoop::queue_burial(SocketStream& stream) { to_bury_.push_back(&stream); }
+
+void SocketLoop::flush_all() {
+  for (std::size_t i = 0; i < to_flush_.size(); ++i) {  // grows meanwhile: callbacks write
+    SocketStream& stream = *to_flush_[i];
+    stream.is_in_flush_list_ = false;
+    if (!stream.is_dead()) stream.flush();
+  }
+  to_flush_.clear();
+}
+
+void SocketLoop::run_ready() {
+  std::swap(ready_, running_);
+  for (SocketStream* const stream : running_) {
+    stream->is_in_ready_list_ = false;
+    if (!stream->is_dead()) stream->continue_reading();
+  }
+  running_.clear();
+}
+
+void SocketLoop::bury() {
+  std::erase_if(to_bury_, [this](SocketStream* stream) {
+    if (stream->is_in_ready_list_ || stream->is_in_flush_list_ || !stream->is_still()) return false;
+    stream->bury();
+    recycle(*stream);
+    return true;
+  });
+}
+
+Duration SocketLoop::patience() {
+  if (!ready_.empty() || !to_flush_.empty() || !is_running_) return Duration(0);
+  const Instant next = wheel_.next_event();
+  return next == Instant::max() ? Duration::max() : std::max(next - now_, Duration(0));
+}
+
+std::unique_ptr<Acceptor> SocketLoop::accept_from(ListenSocket socket, AcceptHandler& handler) {
+  return std::make_unique<SocketAcceptor>(*this, std::move(socket), handler);
+}
+
+void SocketLoop::pause_accepting(bool paused) {
+  if (std::exchange(is_accepting_paused_, paused) == paused) return;
+  for (SocketAcceptor* const acceptor : acceptors_) acceptor->update_watch();
+}
+
+}  // namespace sluice::net

@@ -1,0 +1,96 @@
+#pragma once
+// What the two kernel backends' loops have in common: clocks, timers, randomness, mailbox, memory, the lists of streams
+// that want something before the next wait, and accepting. Waiting and moving bytes is the backend's.
+//
+// One turn: wait, read_clocks(), handle events, run_ready(), run_timers(), flush_all(), bury().
+
+#include <atomic>
+#include <memory>
+#include <vector>
+
+#include "base/random.h"
+#include "net/loop.h"
+#include "net/mailbox.h"
+#include "net/segment.h"
+#include "net/timer_wheel.h"
+
+namespace sluice::net {
+
+class SocketAcceptor;
+class SocketStream;
+
+// A count that one thread writes and any thread may read.
+class Tally {
+ public:
+  void add(std::uint64_t count) { value_.store(read() + count, std::memory_order_relaxed); }
+  std::uint64_t read() const { return value_.load(std::memory_order_relaxed); }
+
+ private:
+  std::atomic<std::uint64_t> value_{0};
+};
+
+class SocketLoop : public Loop {
+ public:
+  struct Tallies {
+    Tally turns, received_bytes, sent_bytes, receives, sends, accepts, accept_errors, connects;
+  };
+
+  Instant now() const override { return now_; }
+  WallTime wall_now() const override { return wall_now_; }
+  std::uint64_t random() override { return random_.next(); }
+  void set_timer(Timer& timer, Duration after) override { wheel_.set(timer, now_, after); }
+  std::unique_ptr<Acceptor> accept_from(ListenSocket socket, AcceptHandler& handler) override;
+  void pause_accepting(bool paused) override;
+  Buffer make_buffer(std::size_t bytes) override { return memory_.blocks.take(bytes); }
+  void post(std::move_only_function<void()> task) override { mailbox_.post(std::move(task)); }
+  void stop() override { is_running_ = false; }
+  Counters counters() const override;
+
+  // For streams and acceptors.
+
+  LoopMemory& memory() { return memory_; }
+  Tallies& tally() { return tallies_; }
+  void queue_flush(SocketStream& stream);   // flush() before the next wait
+  void queue_ready(SocketStream& stream);   // continue_reading() soon
+  void queue_burial(SocketStream& stream);  // recycle() at the end of a turn, when nothing refers to it any more
+  // Flushes whoever wrote. Backends call it where no handler is on the stack.
+  void flush_all();
+
+  // Takes over a connected descriptor. Never null.
+  virtual StreamPtr adopt(int descriptor, const Address& peer) = 0;
+  // Calls acceptor.accept_batch() while connections wait in its queue, until told otherwise.
+  virtual void watch(SocketAcceptor& acceptor, bool wanted) = 0;
+  virtual void forget(SocketAcceptor& acceptor) = 0;  // it is going away
+  virtual int accept_flags() const = 0;               // for accept4
+
+ protected:
+  SocketLoop();
+  ~SocketLoop() override;
+
+  virtual void recycle(SocketStream& stream) = 0;
+
+  void read_clocks();
+  void run_ready();
+  void run_timers() { wheel_.advance(now_); }
+  void bury();
+  // How long the wait may be; Duration::max() when only events end it.
+  Duration patience();
+
+  LoopMemory memory_;
+  TimerWheel wheel_;
+  Mailbox mailbox_;
+  bool is_running_ = false;
+
+ private:
+  friend class SocketAcceptor;
+
+  Instant now_;
+  WallTime wall_now_;
+  Random random_;
+  Tallies tallies_;
+  std::vector<SocketStream*> to_flush_, ready_, running_, to_bury_;
+  std::vector<SocketAcceptor*> acceptors_;
+  bool is_accepting_paused_ = false;
+};
+
+}  // namespace sluice::net

@@ -1,0 +1,25 @@
+#pragma once
+// Connections that speak HTTP/1, for the pool of one worker. Nothing but the choice of the codec.
+
+#include <memory>
+
+#include "http/h1/client_connection.h"
+#include "upstream/pool.h"
+
+namespace sluice::upstream {
+
+class H1Connector final : public Connector {
+ public:
+  H1Connector(net::Loop& loop, const http::h1::ClientSettings& settings) : loop_(loop), settings_(settings) {}
+
+  std::unique_ptr<http::UpstreamConnection> connect(const net::Address& to,
+                                                    http::UpstreamConnectionOwner& owner) override {
+    return std::make_unique<http::h1::ClientConnection>(loop_, to, settings_, owner);
+  }
+
+ private:
+  net::Loop& loop_;
+  const http::h1::ClientSettings settings_;  // connections refer to it: the connector outlives the pool
+};
+
+}  // namespace sluice::upstream

@@ -1,0 +1,211 @@
+#include "upstream/pool.h"
+
+#include <utility>
+
+namespace sluice::upstream {
+
+Pool::Pool(net::Loop& loop, Connector& connector)
+    : loop_(loop), connector_(connector), sweep_timer_(net::Timer::of<&Pool::sweep>(this)) {}
+
+Pool::~Pool() = default;
+
+void Pool::adopt(std::span<const std::unique_ptr<const Group>> groups) {
+  for (const auto& shelf : shelves_)
+    if (shelf != nullptr) shelf->is_kept = false;
+  for (const auto& group : groups) {
+    for (const Group::Member& member : group->members()) {
+      member.endpoint->set_health(group->health());
+      Shelf& shelf = shelf_of(*member.endpoint);
+      shelf.keep_alive = group->keep_alive();
+      shelf.is_kept = true;
+    }
+  }
+  for (std::size_t slot = 0; slot < shelves_.size(); ++slot)
+    if (shelves_[slot] != nullptr && !shelves_[slot]->is_kept) empty(*shelves_[slot]);
+}
+
+void Pool::close_idle() {
+  is_draining_ = true;
+  for (std::size_t slot = 0; slot < shelves_.size(); ++slot)
+    if (shelves_[slot] != nullptr) empty(*shelves_[slot]);
+}
+
+Shelf& Pool::shelf_of(Endpoint& endpoint) {
+  if (endpoint.slot() >= shelves_.size()) shelves_.resize(endpoint.slot() + 1);
+  std::unique_ptr<Shelf>& shelf = shelves_[endpoint.slot()];
+  if (shelf == nullptr) shelf.reset(new Shelf{.endpoint = endpoint.shared_from_this()});
+  return *shelf;
+}
+
+Link& Pool::connect(Shelf& shelf) {
+  if (free_links_.empty()) free_links_.push_back(&links_.emplace_back(*this));
+  Link& link = *free_links_.back();
+  free_links_.pop_back();
+  link.shelf_ = &shelf;
+  link.state_ = Link::State::connecting;
+  ++shelf.links;
+  shelf.endpoint->count_connect();
+  counters_.connects.add();
+  link.connection_ = connector_.connect(shelf.endpoint->address(), link);
+  return link;
+}
+
+Link* Pool::take_idle(Shelf& shelf) {
+  while (shelf.newest != nullptr) {
+    Link& link = *shelf.newest;
+    remove_idle(link);
+    Counter* const why = why_close(link);
+    if (why == nullptr) {
+      link.state_ = Link::State::in_use;
+      counters_.reused.add();
+      return &link;
+    }
+    why->add();
+    discard(link);
+  }
+  return nullptr;
+}
+
+void Pool::put_back(Link& link) {
+  Shelf& shelf = *link.shelf_;
+  link.idle_since_ = loop_.now();
+  Counter* why = why_close(link);
+  if (is_draining_ || !shelf.is_kept) why = &counters_.closed_removed;
+  if (why == nullptr && shelf.keep_alive.max_idle == 0) why = &counters_.closed_surplus;
+  if (why != nullptr) {
+    why->add();
+    return discard(link);
+  }
+  push_newest(link);
+  if (shelf.idle > shelf.keep_alive.max_idle) {
+    counters_.closed_surplus.add();
+    discard(*shelf.oldest);
+  }
+  if (!sweep_timer_.is_set()) loop_.set_timer(sweep_timer_, sweep_period);
+}
+
+void Pool::discard(Link& link) {
+  if (link.state_ == Link::State::idle) remove_idle(link);
+  if (link.state_ != Link::State::connecting) counters_.open.subtract();
+  link.connection_.reset();
+  link.state_ = Link::State::free;
+  link.attempt_ = nullptr;
+  free_links_.push_back(&link);
+  Shelf& shelf = *std::exchange(link.shelf_, nullptr);
+  if (--shelf.links == 0 && !shelf.is_kept) shelves_[shelf.endpoint->slot()].reset();
+}
+
+Counter* Pool::why_close(const Link& link) {
+  const KeepAliveConfig& limits = link.shelf_->keep_alive;
+  const Instant now = loop_.now();
+  if (limits.max_age.count() > 0 && now - link.opened_at_ >= limits.max_age) return &counters_.closed_age;
+  if (now - link.idle_since_ >= limits.idle_timeout) return &counters_.closed_idle;
+  return nullptr;
+}
+
+void Pool::push_newest(Link& link) {
+  Shelf& shelf = *link.shelf_;
+  link.state_ = Link::State::idle;
+  link.newer_ = nullptr;
+  link.older_ = std::exchange(shelf.newest, &link);
+  (link.older_ != nullptr ? link.older_->newer_ : shelf.oldest) = &link;
+  ++shelf.idle;
+  counters_.idle.add();
+}
+
+void Pool::remove_idle(Link& link) {
+  Shelf& shelf = *link.shelf_;
+  (link.older_ != nullptr ? link.older_->newer_ : shelf.oldest) = link.newer_;
+  (link.newer_ != nullptr ? link.newer_->older_ : shelf.newest) = link.older_;
+  link.state_ = Link::State::in_use;
+  --shelf.idle;
+  counters_.idle.subtract();
+}
+
+// Closes what is idle. The shelf may be gone afterwards.
+void Pool::empty(Shelf& shelf) {
+  const std::size_t slot = shelf.endpoint->slot();
+  while (shelves_[slot] != nullptr && shelf.oldest != nullptr) {
+    counters_.closed_removed.add();
+    discard(*shelf.oldest);
+  }
+  if (shelves_[slot] != nullptr && shelf.links == 0 && !shelf.is_kept) shelves_[slot].reset();
+}
+
+void Pool::sweep() {
+  for (const auto& shelf : shelves_) {
+    if (shelf == nullptr) continue;
+    for (Link* link = shelf->oldest; link != nullptr;) {
+      Link& looked_at = *std::exchange(link, link->newer_);
+      Counter* const why = why_close(looked_at);
+      if (why == nullptr) continue;
+      why->add();
+      discard(looked_at);  // a shelf with idle connections is kept: it stays
+    }
+  }
+  if (counters_.idle.value() > 0) loop_.set_timer(sweep_timer_, sweep_period);
+}
+
+// ---- Link
+// --------------------------------------------------------------------------------------------------------------
+
+void Link::on_connected(http::UpstreamConnection& connection) {
+  state_ = State::in_use;
+  opened_at_ = pool_.loop_.now();
+  pool_.counters_.opened.add();
+  pool_.counters_.open.add();
+  Attempt& attempt = *std::exchange(attempt_, nullptr);
+  attempt.link_ = nullptr;
+  attempt.timer_.cancel();
+  attempt.events_->on_connection(connection, false);
+}
+
+void Link::on_connect_failed(http::UpstreamConnection&, Error error) {
+  Attempt& attempt = *attempt_;
+  attempt.link_ = nullptr;
+  attempt.timer_.cancel();
+  pool_.counters_.connect_failures.add();
+  pool_.discard(*this);
+  error.retryable = error.side != Side::gateway;
+  attempt.events_->on_no_connection(error);
+}
+
+void Link::on_idle(http::UpstreamConnection&) { pool_.put_back(*this); }
+
+void Link::on_unusable(http::UpstreamConnection&) {
+  if (state_ == State::idle) pool_.counters_.lost.add();
+  pool_.discard(*this);
+}
+
+// ---- Attempt
+// -----------------------------------------------------------------------------------------------------------
+
+void Attempt::start(Pool& pool, Endpoint& endpoint, const Timeouts& timeouts, bool fresh_only, AttemptEvents& events) {
+  Shelf& shelf = pool.shelf_of(endpoint);
+  if (Link* const idle = fresh_only ? nullptr : pool.take_idle(shelf); idle != nullptr)
+    return events.on_connection(*idle->connection_, true);
+  events_ = &events;
+  link_ = &pool.connect(shelf);
+  link_->attempt_ = this;
+  pool.loop_.set_timer(timer_, timeouts.connect);
+}
+
+void Attempt::cancel() {
+  if (link_ == nullptr) return;
+  Link& link = *std::exchange(link_, nullptr);
+  timer_.cancel();
+  link.pool_.counters_.connects_cancelled.add();
+  link.pool_.discard(link);
+}
+
+void Attempt::on_timeout() {
+  Link& link = *std::exchange(link_, nullptr);
+  link.pool_.counters_.connect_failures.add();
+  link.pool_.discard(link);
+  events_->on_no_connection({.code = Code::timed_out,
+                             .side = Side::upstream,
+                             .retryable = true,
+                             .what = "no connection within connect_timeout"});
+}
+
+}  // namespace sluice::upstream

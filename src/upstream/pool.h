@@ -1,0 +1,172 @@
+#pragma once
+// The connections of one worker to all endpoints: handed out, taken back, kept while they may be of use.
+// Not the choice of the endpoint (group.h), not the retry of a stale connection (the exchange driver's): `fresh_only`
+// is all that the pool knows of it. All on the worker's thread.
+//
+// A connection belongs to its Link, and the links of one endpoint to its Shelf. The last one to become idle is used
+// first, so that the others grow old and are given up. Only endpoints of the plan in force (adopt()) are pooled.
+
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "base/counter.h"
+#include "base/result.h"
+#include "base/time.h"
+#include "http/exchange.h"
+#include "net/loop.h"
+#include "net/timer.h"
+#include "upstream/config.h"
+#include "upstream/endpoint.h"
+#include "upstream/group.h"
+
+namespace sluice::upstream {
+
+class Attempt;
+class Pool;
+class Link;
+struct Shelf;
+
+// Makes connections: h1_connector.h, or a test's.
+class Connector {
+ public:
+  // Starts to connect; `owner` hears on_connected or on_connect_failed in a later callback.
+  virtual std::unique_ptr<http::UpstreamConnection> connect(const net::Address& to,
+                                                            http::UpstreamConnectionOwner& owner) = 0;
+
+ protected:
+  ~Connector() = default;
+};
+
+// What an exchange hears of its Attempt: one of the two, once.
+class AttemptEvents {
+ public:
+  // `connection` is idle and connected: start() it in this call.
+  virtual void on_connection(http::UpstreamConnection& connection, bool is_reused) = 0;
+  // Nothing was sent: error.retryable is true unless the gateway itself is at fault (error.side).
+  virtual void on_no_connection(Error error) = 0;
+
+ protected:
+  ~AttemptEvents() = default;
+};
+
+// An exchange's wait for a connection; stands inside the exchange. Dropping it cancels it.
+class Attempt {
+ public:
+  Attempt() : timer_(net::Timer::of<&Attempt::on_timeout>(this)) {}
+  Attempt(const Attempt&) = delete;
+  Attempt& operator=(const Attempt&) = delete;
+  ~Attempt() { cancel(); }
+
+  // Asks for a connection to `endpoint`, which the caller's plan keeps alive. A pooled one is handed over before
+  // start() returns: make it the last thing a function does. `fresh_only` opens one in any case. Not while waiting.
+  //   cost  no allocation when a connection is reused
+  void start(Pool& pool, Endpoint& endpoint, const Timeouts& timeouts, bool fresh_only, AttemptEvents& events);
+  // Gives the connect up; no event follows. Does nothing when not waiting.
+  void cancel();
+  bool is_waiting() const { return link_ != nullptr; }
+
+ private:
+  friend class Link;
+  void on_timeout();
+
+  Link* link_ = nullptr;  // that is connecting for us
+  AttemptEvents* events_ = nullptr;
+  net::Timer timer_;
+};
+
+// One connection from its connect to its end, and its owner to the codec. Reused for later ones; never on the heap by
+// itself.
+class Link final : public http::UpstreamConnectionOwner {
+ public:
+  explicit Link(Pool& pool) : pool_(pool) {}
+
+ private:
+  friend class Attempt;
+  friend class Pool;
+  enum class State : std::uint8_t { free, connecting, in_use, idle };
+
+  void on_connected(http::UpstreamConnection& connection) override;
+  void on_connect_failed(http::UpstreamConnection& connection, Error error) override;
+  void on_idle(http::UpstreamConnection& connection) override;
+  void on_unusable(http::UpstreamConnection& connection) override;
+
+  Pool& pool_;
+  Shelf* shelf_ = nullptr;
+  std::unique_ptr<http::UpstreamConnection> connection_;
+  Attempt* attempt_ = nullptr;  // connecting: who waits for it
+  Link* older_ = nullptr;       // idle: neighbours on the shelf
+  Link* newer_ = nullptr;
+  Instant opened_at_{};
+  Instant idle_since_{};
+  State state_ = State::free;
+};
+
+// What one worker has of one endpoint.
+struct Shelf {
+  std::shared_ptr<Endpoint> endpoint;
+  KeepAliveConfig keep_alive;
+  bool is_kept = false;     // the plan in force has the endpoint
+  std::uint32_t links = 0;  // idle, in use and connecting
+  std::uint32_t idle = 0;
+  Link* oldest = nullptr;  // of the idle ones, by the time they became idle
+  Link* newest = nullptr;
+};
+
+class Pool {
+ public:
+  static constexpr Duration sweep_period = std::chrono::seconds(1);  // idle connections may overstay this long
+
+  Pool(net::Loop& loop, Connector& connector);
+  Pool(const Pool&) = delete;
+  Pool& operator=(const Pool&) = delete;
+  // Closes all connections. The exchanges that use them end before.
+  ~Pool();
+
+  net::Loop& loop() { return loop_; }
+
+  // Tells which plan is in force, first of all and after each reload: takes over its settings, and closes idle
+  // connections to endpoints that it has not. Those in use end by themselves and are not kept. `groups` need not
+  // outlive the call.
+  void adopt(std::span<const std::unique_ptr<const Group>> groups);
+  // For drain: closes what is idle, now and from now on.
+  void close_idle();
+
+  struct Counters {
+    Counter connects, connect_failures, connects_cancelled;  // started; refused, unreachable, timed out; given up
+    Counter opened, reused;                                  // handed to an exchange: new, pooled
+    Counter closed_idle, closed_age, closed_surplus;         // by us: unused too long, too old, above max_idle
+    Counter closed_removed;                                  // by us: its endpoint left the plan, or drain
+    Counter lost;                                            // idle, and the upstream closed it
+    Gauge idle, open;                                        // now; open counts idle ones and those in use
+  };
+  const Counters& counters() const { return counters_; }  // read by any thread
+
+ private:
+  friend class Attempt;
+  friend class Link;
+
+  Shelf& shelf_of(Endpoint& endpoint);
+  Link& connect(Shelf& shelf);           // begins to
+  Link* take_idle(Shelf& shelf);         // null when there is none of use
+  void put_back(Link& link);             // after an exchange
+  void discard(Link& link);              // closes; the link is free, and its shelf may be gone
+  Counter* why_close(const Link& link);  // null: it may stay
+  void push_newest(Link& link);
+  void remove_idle(Link& link);
+  void empty(Shelf& shelf);
+  void sweep();
+
+  net::Loop& loop_;
+  Connector& connector_;
+  net::Timer sweep_timer_;
+  std::vector<std::unique_ptr<Shelf>> shelves_;  // at Endpoint::slot(); null where there is none
+  std::deque<Link> links_;                       // addresses stay; used again and again
+  std::vector<Link*> free_links_;
+  bool is_draining_ = false;
+  Counters counters_;
+};
+
+}  // namespace sluice::upstream

@@ -1,0 +1,422 @@
+#include "upstream/pool.h"
+
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <deque>
+#include <new>
+
+#include "http/h1/fake_net.h"
+#include "upstream/fixture.h"
+
+namespace {
+std::size_t allocations = 0;  // of this binary: its operator new is replaced
+}
+
+void* operator new(std::size_t size) {
+  ++allocations;
+  void* const memory = std::malloc(size);
+  if (memory == nullptr) std::abort();
+  return memory;
+}
+void operator delete(void* memory) noexcept { std::free(memory); }
+void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
+
+namespace sluice::upstream {
+namespace {
+
+using namespace testing;
+
+// A connection that does what the test says.
+struct FakeConnection final : http::UpstreamConnection {
+  FakeConnection(const net::Address& to, http::UpstreamConnectionOwner& its_owner, int& alive_count)
+      : address(to), owner(&its_owner), alive(alive_count) {
+    ++alive;
+  }
+  ~FakeConnection() override { --alive; }
+  http::UpstreamHalf& start(const http::RequestHead&, Arena&, http::UpstreamEvents&) override { std::abort(); }
+
+  void connected() { owner->on_connected(*this); }
+  void refused() { owner->on_connect_failed(*this, {Code::refused, Side::upstream}); }
+  void idle() { owner->on_idle(*this); }
+  void unusable() { owner->on_unusable(*this); }
+
+  net::Address address;
+  http::UpstreamConnectionOwner* owner;
+  int& alive;
+};
+
+struct FakeConnector final : Connector {
+  std::unique_ptr<http::UpstreamConnection> connect(const net::Address& to,
+                                                    http::UpstreamConnectionOwner& owner) override {
+    auto made = std::make_unique<FakeConnection>(to, owner, alive);
+    last = made.get();
+    ++made_count;
+    return made;
+  }
+  FakeConnection* last = nullptr;
+  int made_count = 0;
+  int alive = 0;
+};
+
+struct Waiter final : AttemptEvents {
+  void on_connection(http::UpstreamConnection& got, bool reused) override {
+    connection = static_cast<FakeConnection*>(&got);
+    is_reused = reused;
+    ++events;
+  }
+  void on_no_connection(Error what) override {
+    connection = nullptr;
+    error = what;
+    ++events;
+    if (at_failure) at_failure();
+  }
+  FakeConnection* take() { return std::exchange(connection, nullptr); }
+
+  FakeConnection* connection = nullptr;
+  bool is_reused = false;
+  Error error{};
+  int events = 0;
+  std::function<void()> at_failure;
+  Attempt attempt;
+};
+
+class PoolTest : public ::testing::Test {
+ protected:
+  PoolTest() { make_plan(config_of({1, 1})); }
+
+  void make_plan(const UpstreamConfig& config) {
+    groups.clear();
+    groups.push_back(Group::make("users", config, store));
+    pool.adopt(groups);
+  }
+  Endpoint& endpoint(std::size_t at = 0) { return *groups[0]->members()[at].endpoint; }
+
+  void start(Waiter& waiter, std::size_t at = 0, bool fresh_only = false) {
+    waiter.attempt.start(pool, endpoint(at), groups[0]->timeouts(), fresh_only, waiter);
+  }
+  // A connection in use that was opened for it.
+  FakeConnection* open(std::size_t at = 0) {
+    Waiter waiter;
+    start(waiter, at, true);
+    connector.last->connected();
+    return waiter.take();
+  }
+  FakeConnection* take(std::size_t at = 0) {
+    Waiter waiter;
+    start(waiter, at);
+    return waiter.take();
+  }
+  std::int64_t idle() const { return pool.counters().idle.value(); }
+
+  EndpointStore store;
+  std::vector<std::unique_ptr<const Group>> groups;
+  http::h1::FakeLoop loop;
+  FakeConnector connector;
+  Pool pool{loop, connector};
+};
+
+TEST_F(PoolTest, OpensOneAndUsesItAgain) {
+  Waiter waiter;
+  start(waiter);
+  EXPECT_TRUE(waiter.attempt.is_waiting());
+  EXPECT_EQ(waiter.events, 0);
+  EXPECT_EQ(connector.last->address, endpoint().address());
+  connector.last->connected();
+  ASSERT_NE(waiter.connection, nullptr);
+  EXPECT_FALSE(waiter.is_reused);
+  EXPECT_FALSE(waiter.attempt.is_waiting());
+
+  FakeConnection* const first = waiter.take();
+  first->idle();
+  EXPECT_EQ(idle(), 1);
+  start(waiter);
+  EXPECT_EQ(waiter.connection, first);
+  EXPECT_TRUE(waiter.is_reused);
+  EXPECT_EQ(waiter.events, 2);
+  const Pool::Counters& counters = pool.counters();
+  EXPECT_EQ(counters.connects.value(), 1u);
+  EXPECT_EQ(counters.opened.value(), 1u);
+  EXPECT_EQ(counters.reused.value(), 1u);
+  EXPECT_EQ(counters.open.value(), 1);
+  EXPECT_EQ(idle(), 0);
+  EXPECT_EQ(endpoint().totals().connects, 1u);
+}
+
+TEST_F(PoolTest, GivesTheLastOneThatBecameIdle) {
+  FakeConnection* const a = open();
+  FakeConnection* const b = open();
+  FakeConnection* const c = open();
+  b->idle();
+  c->idle();
+  a->idle();
+  EXPECT_EQ(take(), a);
+  EXPECT_EQ(take(), c);
+  a->idle();
+  EXPECT_EQ(take(), a);
+  EXPECT_EQ(take(), b);
+}
+
+TEST_F(PoolTest, KeepsEndpointsApart) {
+  open(0)->idle();
+  EXPECT_EQ(take(1), nullptr);
+  EXPECT_NE(take(0), nullptr);
+}
+
+TEST_F(PoolTest, FreshOnlyPassesByThePooledOnes) {
+  FakeConnection* const pooled = open();
+  pooled->idle();
+  FakeConnection* const fresh = open();
+  EXPECT_NE(fresh, pooled);
+  EXPECT_EQ(idle(), 1);
+}
+
+TEST_F(PoolTest, ReportsARefusedConnect) {
+  Waiter waiter;
+  start(waiter);
+  connector.last->refused();
+  EXPECT_EQ(waiter.events, 1);
+  EXPECT_EQ(waiter.error.code, Code::refused);
+  EXPECT_TRUE(waiter.error.retryable);
+  EXPECT_EQ(connector.alive, 0);
+  loop.pass(1min);
+  EXPECT_EQ(waiter.events, 1);
+  EXPECT_EQ(pool.counters().connect_failures.value(), 1u);
+  EXPECT_EQ(pool.counters().open.value(), 0);
+}
+
+TEST_F(PoolTest, TheGatewaysOwnFailureIsNotRetryable) {
+  Waiter waiter;
+  start(waiter);
+  connector.last->owner->on_connect_failed(*connector.last, {Code::exhausted, Side::gateway, true});
+  EXPECT_FALSE(waiter.error.retryable);
+}
+
+TEST_F(PoolTest, GivesUpAfterConnectTimeout) {
+  Waiter waiter;
+  start(waiter);
+  loop.pass(4999ms);
+  EXPECT_EQ(waiter.events, 0);
+  loop.pass(2ms);
+  EXPECT_EQ(waiter.events, 1);
+  EXPECT_EQ(waiter.error.code, Code::timed_out);
+  EXPECT_TRUE(waiter.error.retryable);
+  EXPECT_EQ(connector.alive, 0);
+}
+
+TEST_F(PoolTest, AFailureMayBeFollowedByAnotherAttemptAtOnce) {
+  Waiter waiter;
+  waiter.at_failure = [&] {
+    if (waiter.events == 1) start(waiter, 1);
+  };
+  start(waiter, 0);
+  connector.last->refused();
+  EXPECT_TRUE(waiter.attempt.is_waiting());
+  EXPECT_EQ(connector.last->address, endpoint(1).address());
+  loop.pass(5001ms);
+  EXPECT_EQ(waiter.events, 2);
+}
+
+TEST_F(PoolTest, CancelDropsTheConnect) {
+  Waiter waiter;
+  start(waiter);
+  waiter.attempt.cancel();
+  waiter.attempt.cancel();
+  loop.pass(1min);
+  EXPECT_EQ(waiter.events, 0);
+  EXPECT_EQ(connector.alive, 0);
+  EXPECT_EQ(pool.counters().connects_cancelled.value(), 1u);
+  {
+    Waiter gone;
+    start(gone);
+  }
+  EXPECT_EQ(connector.alive, 0);
+  start(waiter);  // usable again
+  connector.last->connected();
+  EXPECT_EQ(waiter.events, 1);
+}
+
+TEST_F(PoolTest, ClosesWhatIsIdleTooLong) {
+  FakeConnection* const a = open();
+  FakeConnection* const b = open();
+  a->idle();
+  loop.pass(30s);
+  b->idle();
+  loop.pass(29s);
+  EXPECT_EQ(idle(), 2);
+  loop.pass(2100ms);
+  EXPECT_EQ(idle(), 1);
+  EXPECT_EQ(pool.counters().closed_idle.value(), 1u);
+  loop.pass(40s);
+  EXPECT_EQ(idle(), 0);
+  EXPECT_EQ(connector.alive, 0);
+  EXPECT_EQ(pool.counters().open.value(), 0);
+  const std::size_t timers = loop.timers_set;
+  loop.pass(10min);
+  EXPECT_EQ(loop.timers_set, timers);  // an empty pool sleeps
+}
+
+TEST_F(PoolTest, NeverHandsOutWhatIsPastItsTime) {
+  UpstreamConfig config = config_of({1, 1});
+  config.keep_alive.idle_timeout = 10ms;
+  make_plan(config);
+  open()->idle();
+  loop.pass(11ms);  // long before the sweep
+  EXPECT_EQ(take(), nullptr);
+  EXPECT_EQ(pool.counters().closed_idle.value(), 1u);
+}
+
+TEST_F(PoolTest, ReplacesOldConnections) {
+  FakeConnection* const busy = open();
+  for (int i = 0; i < 20; ++i) {  // in use all the time, never idle for long
+    busy->idle();
+    loop.pass(25s);
+    ASSERT_EQ(take(), busy);
+  }
+  loop.pass(101s);  // past max_age, in the middle of an exchange
+  EXPECT_EQ(connector.alive, 1);
+  busy->idle();
+  EXPECT_EQ(connector.alive, 0);
+  EXPECT_EQ(pool.counters().closed_age.value(), 1u);
+}
+
+TEST_F(PoolTest, MaxAgeZeroIsNoLimit) {
+  UpstreamConfig config = config_of({1, 1});
+  config.keep_alive.max_age = 0ms;
+  make_plan(config);
+  FakeConnection* const connection = open();
+  loop.pass(1000h);
+  connection->idle();
+  EXPECT_EQ(take(), connection);
+}
+
+TEST_F(PoolTest, KeepsNoMoreThanMaxIdleAndPrefersTheFreshest) {
+  UpstreamConfig config = config_of({1, 1});
+  config.keep_alive.max_idle = 2;
+  make_plan(config);
+  std::vector<FakeConnection*> all{open(), open(), open()};
+  for (FakeConnection* const connection : all) connection->idle();
+  EXPECT_EQ(idle(), 2);
+  EXPECT_EQ(pool.counters().closed_surplus.value(), 1u);
+  EXPECT_EQ(take(), all[2]);
+  EXPECT_EQ(take(), all[1]);
+
+  config.keep_alive.max_idle = 0;
+  make_plan(config);
+  all[1]->idle();
+  EXPECT_EQ(idle(), 0);
+}
+
+TEST_F(PoolTest, DropsWhatTheUpstreamClosed) {
+  FakeConnection* const a = open();
+  FakeConnection* const b = open();
+  FakeConnection* const c = open();
+  a->idle();
+  b->idle();
+  c->idle();
+  b->unusable();  // from the middle of the shelf
+  EXPECT_EQ(pool.counters().lost.value(), 1u);
+  EXPECT_EQ(take(), c);
+  EXPECT_EQ(take(), a);
+  EXPECT_EQ(take(), nullptr);
+  a->unusable();  // in use: the exchange hears of it from the codec
+  EXPECT_EQ(pool.counters().lost.value(), 1u);
+  EXPECT_EQ(pool.counters().open.value(), 1);
+}
+
+TEST_F(PoolTest, ForgetsEndpointsThatLeftThePlan) {
+  open(0)->idle();
+  FakeConnection* const busy = open(0);
+  FakeConnection* const other = open(1);
+  other->idle();
+  const std::weak_ptr<const Endpoint> gone = endpoint(0).weak_from_this();
+
+  UpstreamConfig config = config_of({1, 1});
+  config.endpoints.erase(config.endpoints.begin());
+  make_plan(config);
+  EXPECT_EQ(idle(), 1);
+  EXPECT_EQ(pool.counters().closed_removed.value(), 1u);
+  EXPECT_FALSE(gone.expired()) << "a request still uses it";
+  busy->idle();
+  EXPECT_EQ(connector.alive, 1);
+  EXPECT_TRUE(gone.expired());
+  EXPECT_EQ(take(0), other);
+}
+
+TEST_F(PoolTest, AReloadThatLeavesTheEndpointsKeepsTheirConnections) {
+  FakeConnection* const kept = open();
+  kept->idle();
+  UpstreamConfig config = config_of({1, 5});
+  config.connect_timeout = 1s;
+  config.health.failures = 1;
+  make_plan(config);
+  EXPECT_EQ(take(), kept);
+  endpoint().begin();
+  Tried tried;
+  endpoint().end(Outcome::reset, loop.now(), tried);
+  EXPECT_TRUE(endpoint().is_set_aside()) << "the new plan's settings are in force";
+}
+
+TEST_F(PoolTest, ServesExchangesOfAnOldPlanWithoutKeeping) {
+  const auto old = std::move(groups);
+  groups.clear();
+  pool.adopt(groups);
+  Waiter waiter;
+  waiter.attempt.start(pool, *old[0]->members()[0].endpoint, old[0]->timeouts(), false, waiter);
+  connector.last->connected();
+  waiter.take()->idle();
+  EXPECT_EQ(connector.alive, 0);
+  EXPECT_EQ(idle(), 0);
+}
+
+TEST_F(PoolTest, DrainKeepsNothing) {
+  FakeConnection* const busy = open();
+  open()->idle();
+  pool.close_idle();
+  EXPECT_EQ(connector.alive, 1);
+  busy->idle();
+  EXPECT_EQ(connector.alive, 0);
+}
+
+TEST_F(PoolTest, ReuseAllocatesNothing) {
+  open()->idle();
+  Waiter waiter;
+  const std::size_t before = allocations;
+  for (int i = 0; i < 1'000; ++i) {
+    Tried tried;
+    Endpoint* const picked = groups[0]->pick(tried, loop.now(), 0);
+    picked->begin();
+    start(waiter);
+    waiter.take()->idle();
+    picked->end(Outcome::success, loop.now(), tried);
+    loop.pass(5ms);
+  }
+  EXPECT_EQ(allocations - before, 0u);
+  EXPECT_EQ(pool.counters().reused.value(), 1'000u);
+}
+
+TEST_F(PoolTest, ManyConnectionsComeAndGo) {
+  Random random(11);
+  std::vector<FakeConnection*> busy;
+  for (int i = 0; i < 20'000; ++i) {
+    const std::size_t at = random.next() % 2;
+    Waiter waiter;
+    start(waiter, at, random.next() % 8 == 0);
+    if (waiter.attempt.is_waiting()) random.next() % 8 == 0 ? connector.last->refused() : connector.last->connected();
+    if (FakeConnection* const got = waiter.take()) {
+      ASSERT_EQ(got->address, endpoint(at).address());
+      busy.push_back(got);
+    }
+    while (busy.size() > random.next() % 40) {
+      std::swap(busy[random.next() % busy.size()], busy.back());
+      random.next() % 4 == 0 ? busy.back()->unusable() : busy.back()->idle();
+      busy.pop_back();
+    }
+    if (i % 64 == 0) loop.pass(std::chrono::seconds(random.next() % 70));
+    ASSERT_EQ(pool.counters().open.value(), connector.alive);
+    ASSERT_EQ(idle(), connector.alive - static_cast<int>(busy.size()));
+  }
+}
+
+}  // namespace
+}  // namespace sluice::upstream

@@ -1,0 +1,43 @@
+"""Fixtures of the end-to-end tests. SLUICE_BIN names the binary under test (default out/sluice)."""
+import contextlib
+import itertools
+
+import pytest
+
+from harness.gateway import Gateway, binary, uring_refusal
+from harness.upstream import RecordingUpstream
+
+URING_REFUSAL = uring_refusal()
+
+
+def pytest_configure(config):
+    if not binary().exists():
+        raise pytest.UsageError(f"{binary()} is missing: run ./dev build")
+
+
+@pytest.fixture(params=["epoll", "uring"])
+def loop(request):
+    """The loop backend under test. Whoever asks for it, or for `gateway`, runs once on each."""
+    if request.param == "uring" and URING_REFUSAL:
+        pytest.skip(URING_REFUSAL)
+    return request.param
+
+
+@pytest.fixture
+def upstream():
+    with RecordingUpstream() as recording:
+        yield recording
+
+
+@pytest.fixture
+def gateway(loop, upstream, tmp_path):
+    """gateway(config_text, workers=1, ...) starts one, ready when it returns; the config's $UPSTREAM is `upstream`.
+    At the end of the test each is stopped by SIGTERM and must end cleanly."""
+    numbers = itertools.count()
+    with contextlib.ExitStack() as running:
+
+        def start(config, **options):
+            options = {"loop": loop, "upstream": upstream.address, **options}
+            return running.enter_context(Gateway(config, tmp_path / f"gateway-{next(numbers)}", **options))
+
+        yield start

@@ -1,0 +1,89 @@
+"""The sample system: demo/gateway.yaml before the sample services shows what `./dev run` promises in its six commands."""
+import json
+import os
+import pathlib
+import re
+import subprocess
+
+import pytest
+
+from harness.client import exchange, get
+from harness.gateway import ROOT, Gateway, binary, free_port
+
+SERVICES = {"users-1": 7001, "users-2": 7002, "payments": 7003, "messages": 7004}  # as demo/gateway.yaml has them
+
+
+@pytest.fixture
+def services():
+    """The sample services on free ports: name -> port."""
+    program = pathlib.Path(os.environ.get("SLUICE_DEMO", ROOT / "out/demo-services"))
+    ports = {name: free_port() for name in SERVICES}
+    words = [word for name, port in ports.items() for word in ("--service", f"{name}:{port}")]
+    process = subprocess.Popen([program, *words])
+    yield ports
+    process.terminate()
+    assert process.wait(5) == 0
+
+
+@pytest.fixture
+def demo(services, loop, tmp_path):
+    """The gateway with the sample's config, its ports replaced by free ones."""
+    config = (ROOT / "demo/gateway.yaml").read_text(encoding="utf-8")
+    for name, port in SERVICES.items():
+        config = config.replace(f"127.0.0.1:{port}", f"127.0.0.1:{services[name]}")
+    config = config.replace("bind: 127.0.0.1:8080", "bind: $LISTEN").replace("bind: 127.0.0.1:9900", "bind: $ADMIN")
+    with Gateway(config, tmp_path, loop=loop) as running:
+        yield running
+
+
+def echo(response):
+    return json.loads(response.body)
+
+
+def test_the_config_is_good():
+    done = subprocess.run([binary(), "check", ROOT / "demo/gateway.yaml"], capture_output=True, text=True, timeout=30)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_path_routing(demo):
+    assert echo(get(demo.address, "/payments/invoices/7"))["service"] == "payments"
+
+
+def test_host_routing(demo):
+    assert echo(get(demo.address, "/inbox", host="messages.example.com"))["service"] == "messages"
+
+
+def test_header_added_and_path_rewritten(demo):
+    response = get(demo.address, "/users/42")
+    saw = echo(response)
+    assert saw["path"] == "/v2/users/42"
+    headers = {name.lower(): value for name, value in saw["headers"]}
+    assert headers["x-team"] == "edge" and headers["x-request-id"]
+    assert not response.all("server")
+
+
+def test_redirect(demo):
+    response = get(demo.address, "/people/42")
+    assert response.start.startswith("HTTP/1.1 308 ") and response.first("location").endswith("/users/42")
+
+
+def test_clear_404(demo):
+    response = get(demo.address, "/nowhere")
+    assert response.start.startswith("HTTP/1.1 404 ") and echo(response)["cause"] == "no_route"
+
+
+def test_balancing(demo):
+    assert {get(demo.address, "/users/1").first("x-served-by") for _ in range(6)} == {"users-1", "users-2"}
+
+
+def test_services_can_be_told_to_fail(demo):
+    assert get(demo.address, "/payments/1?status=503").start.startswith("HTTP/1.1 503 ")
+    assert exchange(demo.address, b"GET /payments/1?drop=1 HTTP/1.1\r\nhost: a\r\n\r\n").start.startswith("HTTP/1.1 502 ")
+
+
+def test_what_dev_run_prints_matches_the_config():
+    """The ports named in the script are those of the config."""
+    script = (ROOT / "tools/dev/run.sh").read_text(encoding="utf-8")
+    config = (ROOT / "demo/gateway.yaml").read_text(encoding="utf-8")
+    for name, port in re.findall(r"(\S+):(700\d)", re.search(r"samples=\((.*?)\)", script).group(1)):
+        assert SERVICES[name] == int(port) and f"127.0.0.1:{port}" in config
