@@ -19,7 +19,6 @@ enum class Metric : std::uint8_t {
   config_reloads,
   connections,
   connections_open,
-  connections_closed,
   requests_begun,
   requests_in_flight,
   client_bytes,
@@ -49,7 +48,7 @@ enum class Metric : std::uint8_t {
   log_errors,
   log_failing
 };
-constexpr std::array<MetricInfo, 36> infos{{
+constexpr std::array<MetricInfo, 35> infos{{
     {"sluice_build_info", gauge, "Always 1; the labels say what is running.", "version, loop"},
     {"sluice_config_generation", gauge, "Generation of the plan in force; each accepted change adds one.", ""},
     {"sluice_config_loaded_timestamp_seconds", gauge, "When the plan in force came into force, in seconds since 1970.",
@@ -60,11 +59,6 @@ constexpr std::array<MetricInfo, 36> infos{{
      "result"},
     {"sluice_connections_total", counter, "Client connections accepted.", ""},
     {"sluice_connections_open", gauge, "Client connections open now.", ""},
-    {"sluice_connections_closed_total", counter,
-     "Client connections closed, by why: client (it closed), idle, answered (the last answer ended it), refused, "
-     "timed_out, reset, "
-     "draining.",
-     "reason"},
     {"sluice_requests_begun_total", counter, "Requests whose first byte has come, finished or not.", ""},
     {"sluice_requests_in_flight", gauge, "Requests begun and not finished.", ""},
     {"sluice_client_bytes_total", counter, "Bytes on client connections, heads included: in is received, out is sent.",
@@ -261,12 +255,6 @@ class Page {
   void workers() {
     single(Metric::connections, sum(&WorkerMetrics::connections_accepted));
     single(Metric::connections_open, sum(&WorkerMetrics::connections_open));
-    text_.family(info(Metric::connections_closed));
-    for (std::size_t i = 0; i < gateway::connection_end_names.size(); ++i) {
-      std::uint64_t closed = 0;
-      for (const WorkerMetrics* worker : in_.workers) closed += worker->connections_closed[i].value();
-      text_.sample({{"reason", gateway::connection_end_names[i]}}, closed);
-    }
     single(Metric::requests_begun, sum(&WorkerMetrics::requests_begun));
     single(Metric::requests_in_flight, sum(&WorkerMetrics::requests_in_flight));
     both_directions(Metric::client_bytes, &WorkerMetrics::client_bytes_in, &WorkerMetrics::client_bytes_out);

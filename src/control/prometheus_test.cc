@@ -60,7 +60,7 @@ class Page : public testing::Test {
     two_.client_bytes_out.add(100);
     one_.answered_here(table_.index_of(&no_route));
     one_.connection_opened();
-    one_.connection_closed(gateway::ConnectionEnd::draining);
+    one_.connection_closed();
     user_->record({.listener = listener, .status = 200, .duration = std::chrono::milliseconds(3), .response_bytes = 7});
     user_->record({.listener = listener, .status = 404, .cause = 0});
   }
@@ -107,7 +107,6 @@ TEST_F(Page, ShowsWhatWasCounted) {
            "sluice_config_reloads_total{result=\"refused\"} 1",
            "sluice_connections_total 1",
            "sluice_connections_open 0",
-           "sluice_connections_closed_total{reason=\"draining\"} 1",
            "sluice_requests_begun_total 7",
            "sluice_requests_in_flight 1",
            "sluice_client_bytes_total{direction=\"out\"} 100",

@@ -39,7 +39,6 @@ policy::Facts Exchange::facts_of(const http::Request& request) const {
           .wall_now = worker_.loop().wall_now(),
           .random = worker_.loop().random(),
           .peer = client_->peer(),
-          .local = client_->local(),
           .listener = listener_->name,
           .route = {},
           .captures = {}};
@@ -137,6 +136,10 @@ void Exchange::end_attempt(upstream::Outcome outcome, const char* what) {
   if (attempt_count_ < attempts_.size())
     attempts_[attempt_count_] = {.endpoint = endpoint_->name(), .outcome = what, .waited_us = (now - attempt_at_).count() / 1000};
   ++attempt_count_;
+  if (upstream_ != nullptr) {
+    worker_.metrics().upstream_bytes_out.add(upstream_->sent_bytes());
+    worker_.metrics().upstream_bytes_in.add(upstream_->received_bytes());
+  }
   endpoint_->end(outcome, now, tried_);
   endpoint_ = nullptr;
   upstream_ = nullptr;
@@ -180,9 +183,10 @@ void Exchange::on_upstream_failed(Error error) {
 
 void Exchange::give_up_upstream(upstream::Outcome outcome, const char* what) {
   timer_.cancel();
-  if (state_ == State::connecting) attempt_.cancel();
-  if (upstream_ != nullptr) upstream_->cancel();
+  http::UpstreamHalf* const half = upstream_;
   if (endpoint_ != nullptr) end_attempt(outcome, what);
+  attempt_.cancel();
+  if (half != nullptr) half->cancel();
 }
 
 // ---- the request's way -------------------------------------------------------------------------------------------------

@@ -59,11 +59,6 @@ class ListenerNumbers {
   std::vector<std::string> names_;
 };
 
-// Why a client's connection ended.
-enum class ConnectionEnd : std::uint8_t { client, idle, answered, refused, timed_out, reset, draining };
-inline constexpr std::array<std::string_view, 7> connection_end_names{"client",    "idle",  "answered", "refused",
-                                                                      "timed_out", "reset", "draining"};
-
 // One worker's counts that belong to no route. Written on its thread, read by any.
 struct alignas(64) WorkerMetrics {
   explicit WorkerMetrics(const CauseTable& table) : causes(table.size()) {}
@@ -72,17 +67,13 @@ struct alignas(64) WorkerMetrics {
     connections_accepted.add();
     connections_open.add();
   }
-  void connection_closed(ConnectionEnd end) {
-    connections_open.subtract();
-    connections_closed[static_cast<std::size_t>(end)].add();
-  }
+  void connection_closed() { connections_open.subtract(); }
   void answered_here(std::uint32_t cause) {
     if (cause < causes.size()) causes[cause].add();
   }
 
   Counter connections_accepted;
   Gauge connections_open;
-  std::array<Counter, connection_end_names.size()> connections_closed;  // by ConnectionEnd
   Counter requests_begun;
   Gauge requests_in_flight;
   Counter client_bytes_in;  // on the wire, heads included

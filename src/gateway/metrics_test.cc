@@ -51,10 +51,9 @@ TEST(WorkerMetrics, CountsConnectionsAndCauses) {
   WorkerMetrics metrics(table);
   metrics.connection_opened();
   metrics.connection_opened();
-  metrics.connection_closed(ConnectionEnd::idle);
+  metrics.connection_closed();
   EXPECT_EQ(metrics.connections_accepted.value(), 2u);
   EXPECT_EQ(metrics.connections_open.value(), 1);
-  EXPECT_EQ(metrics.connections_closed[1].value(), 1u);
   metrics.answered_here(table.index_of(&second));
   metrics.answered_here(table.index_of(&unlisted));
   metrics.answered_here(CauseTable::none);

@@ -56,7 +56,6 @@ bool Probe::run(const Plan& plan, const ListenerPlan& listener, const ProbeReque
                    .wall_now = WallTime{},
                    .random = request.random,
                    .peer = request.client,
-                   .local = listener.bind,
                    .listener = listener.name});
   decision_ = decide(plan, listener, exchange_);
   if (!exchange_.has_reply()) return true;

@@ -33,7 +33,7 @@ void ListenerPort::on_accept(net::StreamPtr stream) {
 }
 
 void ListenerPort::on_connection_closed() {
-  worker_.metrics().connection_closed(ConnectionEnd::client);
+  worker_.metrics().connection_closed();
   worker_.on_connection_gone();
 }
 

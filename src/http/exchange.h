@@ -45,7 +45,6 @@ class ClientHalf {
   // Lives as long as the exchange, and stays readable until the call that ended it has returned to the loop.
   virtual Arena& arena() = 0;
   virtual const net::Address& peer() const = 0;
-  virtual net::Address local() const = 0;
   // When the first byte of this request arrived (for pipelined requests: when its turn came).
   virtual Instant started_at() const = 0;
 

@@ -34,7 +34,6 @@ class SocketStream : public Stream {
   void want_drained() override;
   void finish_writing() override;
   const Address& peer() const override { return peer_; }
-  Address local() const override;
   void let_go(Goodbye how) override;
 
   // The rest is the loop's side.

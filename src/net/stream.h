@@ -61,7 +61,6 @@ class Stream {
   virtual void finish_writing() = 0;
 
   virtual const Address& peer() const = 0;
-  virtual Address local() const = 0;
 
   // How a StreamPtr lets go: `flush_and_close` sends what was written, then FIN, then reads and drops for a bounded
   // time and amount so that the peer can read the last answer (lingering close, RFC 9112 section 9.6); `abort` resets

@@ -35,7 +35,6 @@ struct Facts {
   WallTime wall_now{};
   std::uint64_t random = 0;         // fresh for this exchange
   net::Address peer;                // the other end of the connection
-  net::Address local;
   std::string_view listener;
   std::string_view route;
   std::span<const Capture> captures;

@@ -62,7 +62,6 @@ class FakeStream final : public net::Stream {
   void want_drained() override { wants_drained = true; }
   void finish_writing() override {}
   const net::Address& peer() const override { return address_; }
-  net::Address local() const override { return address_; }
   void let_go(Goodbye how) override {
     goodbye = how;
     has_gone = true;

@@ -45,7 +45,6 @@ class ServerConnection final : public ConnectionLink, private net::StreamHandler
   // ClientHalf: server_connection_answer.cc
   Arena& arena() override { return memory_->arena; }
   const net::Address& peer() const override { return stream_->peer(); }
-  net::Address local() const override { return stream_->local(); }
   Instant started_at() const override { return memory_->started_at; }
   void pull_body() override;
   bool can_answer() const override;
