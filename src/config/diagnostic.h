@@ -41,6 +41,7 @@ class Diagnostics {
 
   // Keeps a file, so that its lines can be shown. Returns the index for Place::file. The text stays where it is.
   std::uint16_t add_source(std::string name, std::string text);
+  std::size_t source_count() const { return sources_.size(); }
   std::string_view source_name(std::uint16_t file) const;
   std::string_view source_text(std::uint16_t file) const;
 

@@ -40,18 +40,23 @@ bool check_together(const Node& node, const void* object, const StructInfo& info
   const Fault fault = info.check(object);
   if (fault.what == nullptr) return true;
   const Node* const at = fault.field != nullptr ? node.find(fault.field) : nullptr;
-  auto& added = context.error(at != nullptr ? *at : node, "invalid", fault.what);
-  if (fault.help != nullptr) added.help = fault.help;
-  return false;
+  const auto report = [&](const Node& place) {
+    auto& added = context.error(place, "invalid", fault.what);
+    if (fault.help != nullptr) added.help = fault.help;
+    return false;
+  };
+  if (at == nullptr) return report(node);
+  const auto step = context.step(fault.field);
+  return report(*at);
 }
 
 }  // namespace
 
 bool read_struct(const Node& node, void* object, const StructInfo& info, ReadContext& context) {
   if (info.set_place != nullptr) info.set_place(object, node.place());
-  if (!node.is_map()) return context.wrong_type(node, "a map"), false;
+  if (!check_is_map(node, context)) return false;
 
-  const FieldInfo* const outer = context.field();
+  const auto outer = context.field_scope();
   bool is_good = true;
   for (const auto& [key, value] : node.entries()) {
     const FieldInfo* const field = find_field(info, key.text());
@@ -61,9 +66,9 @@ bool read_struct(const Node& node, void* object, const StructInfo& info, ReadCon
       continue;
     }
     const auto step = context.step(field->name);
-    context.set_field(field);
+    context.enter_field(field);
     is_good &= field->ops()->read(value, field->member(object), context);
-    context.set_field(outer);
+    context.set_field_scope(outer);
   }
   is_good &= check_required(node, info, context);
   return is_good && check_together(node, object, info, context);

@@ -18,16 +18,6 @@ constexpr std::size_t longest_quote = 60;
 
 bool is_lower(char c) { return c >= 'a' && c <= 'z'; }
 
-void finish(Diagnostic& added, std::string_view wanted, const FieldInfo* field) {
-  added.want = fmt::format("want {}", wanted);
-  if (field == nullptr) return;
-  if (const std::string meaning = meaning_of(*field); !meaning.empty()) {
-    const bool has_commas = wanted.find(", ") != std::string_view::npos;
-    added.want += (has_commas ? ": " : ", ") + meaning;
-  }
-  if (field->help_text != nullptr) added.help = field->help_text;
-}
-
 // A key as a step of a path; quoted when it would not read as one.
 void append_key(std::string& out, std::string_view key) {
   const bool is_plain = !key.empty() && std::all_of(key.begin(), key.end(), [](char c) {
@@ -64,8 +54,14 @@ bool parse_integer(std::string_view text, std::int64_t& out) {
 bool check_filled(const Node& node, bool is_empty, ReadContext& context) {
   const FieldInfo* const field = context.field();
   if (!is_empty || field == nullptr || !field->is_non_empty) return true;
-  finish(context.error(node, "empty_value", "is empty"), node.is_scalar() ? "some text" : "at least one entry", field);
+  context.empty_value(node, node.is_scalar() ? "some text" : "at least one entry");
   return false;
+}
+
+// What to do about a key without a value.
+std::string help_for_nothing(const FieldInfo& field) {
+  if (!field.is_required) return "leave the key out to have its default";
+  return field.example_text == nullptr ? "" : fmt::format("for example {}: {}", field.name, field.example_text);
 }
 
 }  // namespace
@@ -88,17 +84,40 @@ Diagnostic& ReadContext::warning(const Node& at, std::string_view code, std::str
   return diagnostics_.warning(at.place(), code, path(), std::move(what));
 }
 
-void ReadContext::wrong_type(const Node& at, std::string_view wanted) {
+const FieldInfo* ReadContext::field_meant() const {
+  for (std::size_t i = scope_.depth; i < steps_.size(); ++i)
+    if (!steps_[i].is_index) return nullptr;
+  return scope_.field;
+}
+
+void ReadContext::finish(Diagnostic& added, std::string_view wanted) const {
+  added.want = fmt::format("want {}", wanted);
+  const FieldInfo* const field = field_meant();
+  if (field == nullptr) return;
+  if (const std::string meaning = meaning_of(*field); !meaning.empty()) {
+    const bool has_commas = wanted.find(", ") != std::string_view::npos;
+    added.want += (has_commas ? ": " : ", ") + meaning;
+  }
+  if (field->help_text != nullptr) added.help = field->help_text;
+}
+
+Diagnostic& ReadContext::wrong_type(const Node& at, std::string_view wanted) {
   auto& added = error(at, "wrong_type", fmt::format("found {}", at.describe()));
-  finish(added, wanted, field_);
-  if (at.kind() == Kind::null && added.help.empty()) added.help = "leave the key out to have its default";
+  finish(added, wanted);
+  const bool is_field = scope_.field != nullptr && scope_.depth == steps_.size();
+  if (at.kind() == Kind::null && is_field && added.help.empty()) added.help = help_for_nothing(*scope_.field);
+  return added;
+}
+
+void ReadContext::empty_value(const Node& at, std::string_view wanted) {
+  finish(error(at, "empty_value", "is empty"), wanted);
 }
 
 Diagnostic& ReadContext::wrong_value(const Node& at, std::string_view code, std::string_view what,
                                      std::string_view wanted) {
   const std::string_view quote = at.kind() == Kind::text ? "'" : "";
   auto& added = error(at, code, fmt::format("{0}{1}{0} {2}", quote, quoted_part(at), what));
-  finish(added, wanted, field_);
+  finish(added, wanted);
   return added;
 }
 
@@ -240,12 +259,27 @@ bool read_choice(const Node& node, std::size_t& out, std::span<const std::string
 bool check_list(const Node& node, ReadContext& context) {
   const FieldInfo* const field = context.field();
   const bool takes_one = field != nullptr && field->takes_one_or_many && node.kind() != Kind::null;
-  if (!node.is_list() && !takes_one) return context.wrong_type(node, "a list"), false;
+  if (!node.is_list() && !takes_one) {
+    auto& added = context.wrong_type(node, "a list");
+    if (node.is_map()) added.help = "begin each entry with `- `";
+    const bool is_one = node.is_scalar() && node.kind() != Kind::null;
+    if (is_one && !node.is_quoted()) added.help = fmt::format("write [{}]", quoted_part(node));
+    return false;
+  }
   return check_filled(node, node.is_list() && node.items().empty(), context);
 }
 
+bool check_is_map(const Node& node, ReadContext& context) {
+  if (node.is_map()) return true;
+  auto& added = context.wrong_type(node, "a map");
+  if (node.is_list()) added.help = "write `key: value`, without the `- `";
+  const bool lacks_space = node.kind() == Kind::text && !node.is_quoted() && node.text().contains(':');
+  if (lacks_space) added.help = "write a space after the ':' of a key";
+  return false;
+}
+
 bool check_map(const Node& node, ReadContext& context) {
-  if (!node.is_map()) return context.wrong_type(node, "a map"), false;
+  if (!check_is_map(node, context)) return false;
   return check_filled(node, node.entries().empty(), context);
 }
 

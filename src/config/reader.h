@@ -44,9 +44,11 @@ class ReadContext {
   Diagnostic& warning(const Node& at, std::string_view code, std::string what);
 
   // "found a list", "want text, the name of the route". `wanted` without "want"; the field's meaning is added.
-  void wrong_type(const Node& at, std::string_view wanted);
+  Diagnostic& wrong_type(const Node& at, std::string_view wanted);
   // A scalar of the right type with a wrong value. `what` follows the value: "is out of range".
   Diagnostic& wrong_value(const Node& at, std::string_view code, std::string_view what, std::string_view wanted);
+  // "is empty".
+  void empty_value(const Node& at, std::string_view wanted);
   // A key nobody knows: near names are suggested, else all are listed.
   void unknown_key(const Node& key, std::span<const std::string_view> known);
 
@@ -68,9 +70,15 @@ class ReadContext {
   Step step(std::string_view key);  // `key` must outlive the step
   Step step(std::size_t index);
 
-  // The field whose value is read now; nullptr at the root.
-  const FieldInfo* field() const { return field_; }
-  void set_field(const FieldInfo* field) { field_ = field; }
+  // The field whose value is read now, or the values in it; nullptr at the root.
+  const FieldInfo* field() const { return scope_.field; }
+  struct FieldScope {
+    const FieldInfo* field = nullptr;
+    std::size_t depth = 0;  // of the path, where the field's value begins
+  };
+  FieldScope field_scope() const { return scope_; }
+  void set_field_scope(FieldScope scope) { scope_ = scope; }
+  void enter_field(const FieldInfo* field) { scope_ = {field, steps_.size()}; }
 
  private:
   struct Segment {
@@ -78,9 +86,13 @@ class ReadContext {
     std::size_t index;
     bool is_index;
   };
+  // The field, unless what is read has a key of its own inside it: then its meaning says nothing of that.
+  const FieldInfo* field_meant() const;
+  void finish(Diagnostic& added, std::string_view wanted) const;
+
   Diagnostics& diagnostics_;
   std::vector<Segment> steps_;
-  const FieldInfo* field_ = nullptr;
+  FieldScope scope_;
 };
 
 bool read_text(const Node& node, std::string& out, ReadContext& context);
@@ -101,6 +113,9 @@ bool read_struct(const Node& node, void* object, const StructInfo& info, ReadCon
 
 // Whether `node` is a list, or a single value where the field says one_or_many; else says so.
 bool check_list(const Node& node, ReadContext& context);
+// Whether `node` is a map; else says so.
+bool check_is_map(const Node& node, ReadContext& context);
+// The same, and that it is not empty where the field says non_empty.
 bool check_map(const Node& node, ReadContext& context);
 
 }  // namespace sluice::config

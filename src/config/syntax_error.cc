@@ -119,6 +119,13 @@ constexpr Rewording stray_text = {"",
                                   "nothing may follow the value here",
                                   "",
                                   "quote the whole value; inside single quotes write '' for a quote"};
+constexpr Rewording unquoted_bracket = {"",
+                                        "",
+                                        At::problem,
+                                        "unquoted_bracket",
+                                        "a text inside brackets cannot hold this character",
+                                        "",
+                                        "quote the whole text: \"/users/{id}\""};
 constexpr Rewording no_key = {
     "", "", At::problem, "empty_key", "there is no key before this ':'", "", "write `key: value`"};
 
@@ -143,6 +150,13 @@ const Rewording& explain_colon(std::string_view text, Place& place) {
 
 const Rewording& rewording_of(std::string_view problem, std::string_view context, std::string_view text, Place& place) {
   if (problem == "mapping values are not allowed in this context") return explain_colon(text, place);
+  if (problem.starts_with("did not find expected ',' or")) {
+    // `{path: /users/{id}}`: a bracket right behind other text.
+    const std::string_view line = numbered_line(text, place.line);
+    const std::size_t at = place.column - 1;
+    const bool opens = at > 0 && at < line.size() && (line[at] == '{' || line[at] == '[');
+    if (opens && std::string_view(" \t,:[{\"'").find(line[at - 1]) == std::string_view::npos) return unquoted_bracket;
+  }
   if (problem == "did not find expected key") {
     const std::string_view line = numbered_line(text, place.line);
     const std::string_view rest = line.substr(std::min<std::size_t>(place.column - 1, line.size()));

@@ -16,8 +16,10 @@
 //                                                It may have fields() too, for the form that is a map: its read()
 //                                                then calls read_struct(node, &out, struct_info<T>(), context).
 
+#include <algorithm>
 #include <array>
 #include <concepts>
+#include <iterator>
 #include <optional>
 #include <string>
 #include <type_traits>
@@ -281,7 +283,8 @@ struct Value<Map<T>> {
       auto& entry = made.entries.emplace_back(std::string(key.text()), key.place());
       is_good &= Value<T>::read(value, entry.value, context);
     }
-    out = std::move(made);
+    // A key that is given twice was reported; what stands under each is still known to the checks that follow.
+    std::ranges::move(made.entries, std::back_inserter(out.entries));
     return is_good;
   }
   static void schema(SchemaWriter& schema) {

@@ -7,6 +7,11 @@ namespace sluice::control {
 std::optional<Loaded> load_config(const std::string& path, gateway::Kept& kept, config::Diagnostics& diagnostics) {
   const auto document = config::load_file(path, diagnostics);
   if (!document) return std::nullopt;
+  if (document->is_empty()) {
+    diagnostics.error(document->root().place(), "empty_file", "", "there is no setting in this file").help =
+        "a config has at least `listeners`; `sluice manual configuration` lists all there is";
+    return std::nullopt;
+  }
   Loaded loaded;
   const bool is_read = config::read(*document, loaded.config, diagnostics);
   // A config that did not read well is compiled all the same, for what the compiler has to say: all errors at once.

@@ -55,19 +55,25 @@ class Service {
   // ---- start, one step a function: service_start.cc
   bool load_first();
   bool make_workers();
-  bool open_admin(const gateway::RootConfig& config);
   void start_threads();
   void announce() const;
 
-  // ---- listeners: service_listeners.cc
-  // Sockets for what `config` adds or moves, one per worker; absent (and said) when one cannot be opened.
+  // ---- what a config needs from the system: service_prepare.cc
   using Sockets = std::vector<std::vector<gateway::Worker::NewSocket>>;  // by worker
-  std::optional<Sockets> open_new_listeners(const gateway::RootConfig& config);
-  bool open_listener(const gateway::ListenerConfig& listener, Sockets& sockets);
+  struct Prepared {
+    Sockets sockets;                       // of listeners that are new or moved
+    std::vector<OpenListener> listeners;   // all there will be
+    std::optional<net::ListenSocket> admin;  // when it is new or moved
+  };
+  // Opens all that `config` adds or moves. Absent, with nothing changed, when one thing cannot be had: that was said.
+  std::optional<Prepared> prepare(const gateway::RootConfig& config);
+  bool open_listener(const gateway::ListenerConfig& listener, Prepared& prepared) const;
+  bool open_admin(const gateway::BindAddress& bind, Prepared& prepared) const;
+  bool use_log(const std::string& to);
 
   // ---- reload: service_reload.cc
   void reload();
-  void accept(Loaded loaded, Sockets sockets);
+  void accept(Loaded loaded, Prepared prepared);
   void publish(Sockets sockets);
   void on_published(std::uint64_t generation);
   void refuse(const config::Diagnostics& diagnostics);

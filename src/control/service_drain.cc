@@ -13,6 +13,7 @@ void Service::on_signal(int number) {
   }
   if (is_draining_) {
     say(Level::warning, "second signal: connections are cut");
+    exit_code_ = exit_drain_cut;
     return cut();
   }
   drain();

@@ -30,38 +30,48 @@ void Service::reload() {
   config::Diagnostics diagnostics;
   auto loaded = load_config(options_.config_path, kept_, diagnostics);
   if (diagnostics.error_count() + diagnostics.warning_count() > 0) say_raw(diagnostics.render());
-  if (!loaded) return refuse(diagnostics);
-  auto sockets = open_new_listeners(loaded->config);
-  if (!sockets || !open_admin(loaded->config)) return refuse(diagnostics);
+  if (!loaded) {
+    text_ = diagnostics.source_count() > 0 ? std::string(diagnostics.source_text(0)) : std::string();
+    return refuse(diagnostics);
+  }
+  auto prepared = prepare(loaded->config);
+  if (!prepared) {
+    text_.clear();  // what the system refuses now it may grant at the next try, with the same text
+    return refuse(diagnostics);
+  }
   text_ = diagnostics.source_text(0);
   ++config_.reloads_accepted;
   reload_started_ = started;
-  accept(std::move(*loaded), std::move(*sockets));
+  accept(std::move(*loaded), std::move(*prepared));
 }
 
 void Service::refuse(const config::Diagnostics& diagnostics) {
   ++config_.reloads_refused;
   config_.is_last_reload_good = false;
-  if (const auto text = text_of(options_.config_path)) text_ = *text;
-  say(Level::error, fmt::format("{}: {} error{}; generation {} stays in force", options_.config_path, diagnostics.error_count(),
-                                diagnostics.error_count() == 1 ? "" : "s", generation_));
+  const std::size_t errors = diagnostics.error_count();
+  const std::string why = errors == 0 ? "what it asks of the system could not be had"
+                                      : fmt::format("{} error{}", errors, errors == 1 ? "" : "s");
+  say(Level::error, fmt::format("{}: {}; generation {} stays in force", options_.config_path, why, generation_));
 }
 
-void Service::accept(Loaded loaded, Sockets sockets) {
+void Service::accept(Loaded loaded, Prepared prepared) {
   drain_timeout_ = loaded.config.drain_timeout;
-  if (loaded.config.access_log.to != log_target_) {
-    if (const auto fault = log_.use(loaded.config.access_log.to)) {
-      say(Level::error, fmt::format("access_log: {}; the log goes where it went before", *fault));
-    } else {
-      log_target_ = loaded.config.access_log.to;
-    }
+  listeners_ = std::move(prepared.listeners);
+  if (prepared.admin) {
+    admin_configured_ = loaded.config.admin.bind.address;
+    admin_bound_ = net::bound_address(*prepared.admin).value_or(admin_configured_);
+    admin_.reset();
+    admin_ = std::make_unique<AdminServer>(
+        *loop_, std::move(*prepared.admin),
+        AdminServer::Answers{.is_ready = [this] { return !is_draining_ && (unpublished_ == 0 || generation_ > 1); },
+                             .metrics = [this] { return metrics_text(); }});
   }
   loaded.plan->generation = ++generation_;
   config_.generation = generation_;
   config_.is_last_reload_good = true;
   config_.loaded_at = loop_->wall_now();
   plan_ = std::move(loaded.plan);
-  publish(std::move(sockets));
+  publish(std::move(prepared.sockets));
 }
 
 void Service::publish(Sockets sockets) {

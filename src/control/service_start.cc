@@ -1,8 +1,5 @@
 #include <fmt/format.h>
 
-#include <fstream>
-#include <sstream>
-
 #include "control/journal.h"
 #include "control/service.h"
 #include "gateway/causes.h"
@@ -68,27 +65,10 @@ bool Service::load_first() {
   }
   text_ = diagnostics.source_text(0);
   exit_code_ = exit_start;
-  auto sockets = open_new_listeners(loaded->config);
-  if (!sockets || !open_admin(loaded->config)) return false;
+  auto prepared = prepare(loaded->config);
+  if (!prepared) return false;
   exit_code_ = exit_ok;
-  accept(std::move(*loaded), std::move(*sockets));
-  return true;
-}
-
-bool Service::open_admin(const gateway::RootConfig& config) {
-  const gateway::BindAddress& bind = config.admin.bind;
-  if (admin_ != nullptr && bind.address == admin_configured_) return true;
-  auto socket = net::listen_on(bind.address, net::Sharing::alone);
-  if (!socket) {
-    say(Level::error, fmt::format("the admin listener cannot bind {}: {}", bind.text, socket.error().what));
-    return false;
-  }
-  admin_configured_ = bind.address;
-  admin_bound_ = net::bound_address(*socket).value_or(bind.address);
-  admin_ = std::make_unique<AdminServer>(
-      *loop_, std::move(*socket),
-      AdminServer::Answers{.is_ready = [this] { return !is_draining_ && unpublished_ == 0; },
-                           .metrics = [this] { return metrics_text(); }});
+  accept(std::move(*loaded), std::move(*prepared));
   return true;
 }
 

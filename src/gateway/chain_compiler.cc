@@ -12,7 +12,7 @@ std::string_view ChainCompiler::keep(std::string text) {
 
 const ChainCompiler::Compiled& ChainCompiler::compile(const policy::Entry& entry) {
   const auto [at, is_new] = compiled_.try_emplace(entry.config.get());
-  if (is_new) {
+  if (is_new && entry.config != nullptr) {  // null: its mistakes were reported when it was read, no plan will come of it
     policy::CompileContext context;
     plan_.policies.push_back(entry.kind->compile(entry.config.get(), context));
     at->second = {.policy = plan_.policies.back().get(), .captures = context.captures()};
@@ -46,14 +46,19 @@ void ChainCompiler::append_set(Chain& chain, const policy::Entry& entry, const s
     for (const auto& known : config_.policies) names.push_back(known.key);
     for (const policy::Kind* kind : policy::kinds()) names.push_back(kind->name);
     auto& diagnostic = diagnostics_.error(entry.place, "unknown_policy_set", path, "there is no set '" + entry.set + "' under `policies`");
-    diagnostic.want = config::suggestion(entry.set, names, "sets and kinds");
-    if (policy::find_kind(entry.set) != nullptr)
-      diagnostic.help = "`" + entry.set + "` is a kind: with all its defaults it is written `- " + entry.set + ": {}`";
+    if (policy::find_kind(entry.set) != nullptr) {
+      diagnostic.help = "`" + entry.set + "` is a kind of policy: with all its defaults it is written {" + entry.set + ": {}}";
+    } else {
+      diagnostic.want = config::suggestion(entry.set, names, "sets and kinds");
+    }
     return;
   }
   used_[entry.set] = true;
-  if (std::ranges::find(open_sets_, entry.set) != open_sets_.end()) {
-    diagnostics_.error(entry.place, "policy_set_loop", path, "the set '" + entry.set + "' contains itself");
+  if (const auto begin = std::ranges::find(open_sets_, entry.set); begin != open_sets_.end()) {
+    std::string way;
+    for (auto at = begin; at != open_sets_.end(); ++at) (way += *at) += " -> ";
+    diagnostics_.error(entry.place, "policy_set_loop", path, "the set '" + entry.set + "' contains itself: " + way + entry.set).help =
+        "take it out of one of these sets";
     return;
   }
   open_sets_.push_back(entry.set);
@@ -88,12 +93,13 @@ void ChainCompiler::check_order(const Chain& before, const Chain& chain, const s
     }
     if (!may_report) return;
     const std::string name(link.kind->name), other(latest->kind->name);
-    diagnostics_
-        .error(link.entry->place, "stage_order", path,
-               "`" + other + "` (stage " + std::string(policy::stage_name(latest->kind->stage)) + ", from " +
-                   std::string(latest->link.from) + ") stands before `" + name + "` (stage " +
-                   std::string(policy::stage_name(link.kind->stage)) + ")")
-        .help = "move `" + name + "` up, before `" + other + "`, or write `stage: any` beside one of them if this order is meant";
+    auto& diagnostic = diagnostics_.error(link.entry->place, "stage_order", path,
+                                          "`" + other + "` (stage " + std::string(policy::stage_name(latest->kind->stage)) +
+                                              ", from " + std::string(latest->link.from) + ") stands before `" + name +
+                                              "` (stage " + std::string(policy::stage_name(link.kind->stage)) + ")");
+    if (latest->entry->place.is_known())
+      diagnostic.notes.push_back({.what = "`" + other + "` stands here", .place = latest->entry->place});
+    diagnostic.help = "move `" + name + "` up, before `" + other + "`, or write `stage: any` beside one of them if this order is meant";
   };
   for (const Link& link : before) pass(link, false);
   for (const Link& link : chain) pass(link, true);

@@ -7,7 +7,9 @@ bool BindAddress::read(const config::Node& node, BindAddress& out, config::ReadC
   if (!config::read_text(node, text, context)) return false;
   const auto address = net::Address::parse(text);
   if (!address) {
-    context.wrong_value(node, "bad_address", address.error().what, "address:port, such as 127.0.0.1:8080 or [::1]:8080");
+    context.wrong_value(node, "bad_address", std::string("is no address: ") + address.error().what,
+                        "address:port, such as 127.0.0.1:8080 or [::1]:8080")
+        .help = "127.0.0.1 and [::1] are for this machine alone, 0.0.0.0 and [::] for all who can reach it";
     return false;
   }
   out = {.address = *address, .text = std::move(text), .place = node.place()};
@@ -25,7 +27,7 @@ const char* AccessLogConfig::check(const AccessLogConfig& config) {
   const bool is_word = config.to == "stdout" || config.to == "stderr" || config.to == "off";
   return is_word || config.to.find('/') != std::string::npos
              ? nullptr
-             : "`to` is neither `stdout`, `stderr` or `off` nor the path of a file (a path has a slash: `./access.log`)";
+             : "`to` is none of `stdout`, `stderr` and `off`, and no path of a file: a path has a slash, as `./access.log`";
 }
 
 bool RouteTargets::read(const config::Node& node, RouteTargets& out, config::ReadContext& context) {

@@ -104,7 +104,7 @@ struct RouteConfig {
   config::Located<std::string> name;
   route::MatchConfig match;
   std::vector<policy::Entry> policies;
-  std::optional<RouteTargets> to;
+  config::Located<std::optional<RouteTargets>> to;  // its place is known when the key is there, even with a bad value
   upstream::TimeoutsConfig timeouts;
   EncodedSlash encoded_slash = EncodedSlash::reject;
   config::Place place;
@@ -116,10 +116,11 @@ struct RouteConfig {
         field("name", &RouteConfig::name, "Name, for logs, metrics and `explain`.").required().non_empty(),
         field("match", &RouteConfig::match, "What a request must look like. Without it: every request."),
         field("policies", &RouteConfig::policies, "Policies of this route, after the listener's; names of sets may stand here."),
-        field("to", &RouteConfig::to, "The upstream; or several with weights. May be absent when a policy always answers."),
+        field("to", &RouteConfig::to, "Where the requests go. One upstream, or several with weights; may be absent when a policy always answers."),
         field("timeouts", &RouteConfig::timeouts, "Timeouts that replace the upstream's for this route."),
         field("encoded_slash", &RouteConfig::encoded_slash,
-              "What to do with a `%2F` in the path: refuse the request with 400, or keep it as it is, inside its segment."),
+              "What is done with a `%2F` in the path. `reject`: the request is refused with 400; `keep`: it stays as it is, inside its "
+              "segment."),
     };
   }
 };
@@ -161,11 +162,11 @@ struct TestConfig {
     }
   };
   struct Expect {
-    std::optional<std::string> route;
-    std::optional<std::string> upstream;
-    std::optional<std::uint16_t> status;
-    std::optional<std::string> path;
-    std::optional<std::string> cause;
+    std::optional<config::Located<std::string>> route;
+    std::optional<config::Located<std::string>> upstream;
+    std::optional<config::Located<std::uint16_t>> status;
+    std::optional<config::Located<std::string>> path;
+    std::optional<config::Located<std::string>> cause;
     config::Map<std::string> headers;
     static constexpr const char* doc = "What must come of it. Absent keys are not looked at.";
     static constexpr auto fields() {

@@ -48,11 +48,12 @@ Decision decide(const Plan& plan, const ListenerPlan& listener, policy::Exchange
   const RoutePlan& route = plan.routes[match.route];
   decision.route = &route;
   exchange.set_route(route.name, match.captures, match.has_rest, match.rest);
+  if (!run_chain(chain_before(listener, &route), exchange, decision)) return decision;
   if (exchange.request().has_encoded_slash && !route.keep_encoded_slash) {
-    exchange.reply(http::request_target_refused, "an encoded slash or backslash, and the route does not keep them");
+    exchange.reply(http::request_target_refused, "an encoded slash, and the route does not keep them");
     return decision;
   }
-  if (!run_chain(chain_before(listener, &route), exchange, decision) || !run_chain(route.chain, exchange, decision)) return decision;
+  if (!run_chain(route.chain, exchange, decision)) return decision;
   decision.target = &pick_target(route, exchange.facts().random);
   return decision;
 }

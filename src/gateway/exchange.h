@@ -64,7 +64,7 @@ class Exchange final : private http::ClientEvents, private http::UpstreamEvents,
   bool pick_endpoint();
   void start_request_body();
   void end_attempt(upstream::Outcome outcome, const char* what);
-  bool may_retry(const Error& error, bool& fresh_only) const;
+  bool may_retry(const Error& error) const;
 
   // ---- deadlines
   void on_timer();
@@ -83,7 +83,7 @@ class Exchange final : private http::ClientEvents, private http::UpstreamEvents,
   enum class End : std::uint8_t { complete, cut, ended };
   void finish(End end);                                       // back to the worker's list: touch nothing after
   // finish.cc: counters, and the log line.
-  void record();
+  void record(End end);
   void log(Duration duration, std::uint64_t received, std::uint64_t sent);
 
   Worker& worker_;
@@ -105,6 +105,7 @@ class Exchange final : private http::ClientEvents, private http::UpstreamEvents,
   std::uint64_t request_body_bytes_ = 0;
   std::int64_t connect_us_ = AccessRecord::absent;  // of the last attempt that needed a new connection
   std::array<AccessAttempt, most_logged_attempts> attempts_{};
+  std::string_view last_endpoint_;  // of the attempt that ended last
   std::uint8_t attempt_count_ = 0;
   int status_ = 0;
   State state_ = State::over;

@@ -7,7 +7,7 @@
 namespace sluice::gateway {
 
 // Fills the exchange's reply with problem+json (RFC 9457): status, title, cause code and the request's id; no address, no
-// name of an upstream, no text from one. 503 and 504 carry Retry-After.
+// name of an upstream, no text from one. 503 carries Retry-After.
 void make_fault_reply(const Cause& cause, policy::Exchange& exchange);
 
 }  // namespace sluice::gateway

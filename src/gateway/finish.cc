@@ -23,11 +23,12 @@ std::string_view value_of(const http::FieldList& fields, http::FieldId id) {
 
 }  // namespace
 
-void Exchange::record() {
+void Exchange::record(End end) {
   WorkerMetrics& metrics = worker_.metrics();
   const Duration duration = worker_.loop().now() - begun_at_;
   const std::uint32_t cause = cause_ == nullptr ? CauseTable::none : worker_.causes().index_of(cause_);
-  const std::uint64_t received = client_->received_bytes(), sent = client_->sent_bytes();
+  const bool is_there = end != End::ended;  // the codec has ended it: the half may be gone
+  const std::uint64_t received = is_there ? client_->received_bytes() : 0, sent = is_there ? client_->sent_bytes() : 0;
   metrics.requests_in_flight.subtract();
   metrics.client_bytes_in.add(received);
   metrics.client_bytes_out.add(sent);
@@ -55,7 +56,7 @@ void Exchange::log(Duration duration, std::uint64_t received, std::uint64_t sent
       .listener = listener_->name,
       .route = decision_.route != nullptr ? std::string_view(decision_.route->name) : std::string_view(),
       .upstream = decision_.target != nullptr ? std::string_view(decision_.target->group->name()) : std::string_view(),
-      .endpoint = first_byte_at_ != Instant{} && logged > 0 ? attempts_[logged - 1].endpoint : std::string_view(),
+      .endpoint = last_endpoint_,
       .client = client_text,
       .peer = is_behind_proxy ? std::string_view(peer, view_.facts().peer.write_ip(peer)) : std::string_view(),
       .method = request.method_name,

@@ -52,6 +52,13 @@ struct ListenerPlan {
   http::h1::ServerSettings server;
 };
 
+// A listener is its address: another name over the same one keeps its sockets and connections. Where the kernel chooses the
+// port, the name tells listeners apart.
+inline bool is_same_listener(std::string_view name, const net::Address& bind, std::string_view other_name,
+                             const net::Address& other_bind) {
+  return bind == other_bind && (bind.port != 0 || name == other_name);
+}
+
 struct Plan {
   std::uint64_t generation = 0;     // 1 for the first; each accepted change adds one
   std::vector<ListenerPlan> listeners;
@@ -62,6 +69,12 @@ struct Plan {
   bool is_access_logged = true;
   std::shared_ptr<RouteStats> unrouted;  // statistics of requests that met no route
 
+  // The listener of this plan that stands where `other`, of another plan, stood; null when there is none.
+  const ListenerPlan* find_same(const ListenerPlan& other) const {
+    for (const ListenerPlan& listener : listeners)
+      if (is_same_listener(listener.name, listener.bind, other.name, other.bind)) return &listener;
+    return nullptr;
+  }
   const ListenerPlan* find_listener(std::string_view name) const {
     for (const ListenerPlan& listener : listeners)
       if (listener.name == name) return &listener;

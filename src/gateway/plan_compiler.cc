@@ -7,6 +7,7 @@
 
 #include "config/suggest.h"
 #include "gateway/chain_compiler.h"
+#include "policy/value_template.h"
 #include "route/analysis.h"
 
 namespace sluice::gateway {
@@ -40,30 +41,54 @@ class Compiler {
 
   void check_listeners() {
     std::map<std::string_view, config::Place> names;
-    std::map<std::string, config::Place> addresses;
-    addresses.emplace(config_.admin.bind.address.text(), config_.admin.bind.place);
+    struct Owner {
+      std::string who;
+      config::Place place;
+    };
+    std::map<std::string, Owner> addresses;
+    addresses.emplace(config_.admin.bind.address.text(), Owner{"`admin`", config_.admin.bind.place});
     for (std::size_t i = 0; i < config_.listeners.size(); ++i) {
       const ListenerConfig& listener = config_.listeners[i];
       if (const auto [at, is_new] = names.emplace(*listener.name, listener.name.place); !is_new)
         report_twice(listener.name.place, "duplicate_listener", indexed("listeners", i) + ".name",
                      "there is a listener '" + *listener.name + "' already", at->second);
       if (listener.bind.address.port == 0) continue;  // the kernel chooses: as many as one likes
-      if (const auto [at, is_new] = addresses.emplace(listener.bind.address.text(), listener.bind.place); !is_new)
-        report_twice(listener.bind.place, "duplicate_bind", indexed("listeners", i) + ".bind",
-                     listener.bind.text + " is taken by another listener (or by `admin`)", at->second);
+      const Owner owner{"listener '" + *listener.name + "'", listener.bind.place};
+      const auto [at, is_new] = addresses.emplace(listener.bind.address.text(), owner);
+      if (is_new) continue;
+      auto& diagnostic = report_twice(listener.bind.place, "duplicate_bind", indexed("listeners", i) + ".bind",
+                                      listener.bind.text + " is taken by " + at->second.who, at->second.place);
+      diagnostic.help = "choose another port";
+      if (!at->second.place.is_known()) diagnostic.help += ", or give `admin` another one: it listens there by default";
     }
   }
 
-  void report_twice(config::Place place, std::string_view code, std::string path, std::string what, config::Place first) {
+  config::Diagnostic& report_twice(config::Place place, std::string_view code, std::string path, std::string what,
+                                   config::Place first) {
     auto& diagnostic = diagnostics_.error(place, code, std::move(path), std::move(what));
     if (first.is_known()) diagnostic.notes.push_back({.what = "first given here", .place = first});
+    return diagnostic;
   }
 
   void compile_upstreams() {
     for (const auto& entry : config_.upstreams) {
+      check_not_admin(entry.key, entry.value);
+      if (entry.value.endpoints.empty()) {  // was reported when it was read: no plan will come of it
+        groups_.emplace(entry.key, nullptr);
+        continue;
+      }
       plan_->groups.push_back(upstream::Group::make(entry.key, entry.value, kept_.endpoints));
       groups_.emplace(entry.key, plan_->groups.back().get());
     }
+  }
+
+  // Admin pages are never reachable through a route (security invariant I10).
+  void check_not_admin(const std::string& name, const upstream::UpstreamConfig& upstream) {
+    for (const auto& endpoint : upstream.endpoints)
+      if (endpoint.address.address == config_.admin.bind.address)
+        diagnostics_.error(endpoint.address.place, "endpoint_is_admin", "upstreams." + name + ".endpoints",
+                           endpoint.address.text + " is the admin listener: its pages must not be reachable through a route")
+            .help = "name the service's own address, or move `admin.bind`";
   }
 
   void compile_global_chain() { chains_.append(global_, config_.global_policies, "global_policies", "global_policies"); }
@@ -76,7 +101,7 @@ class Compiler {
       const RouteConfig& route = config_.routes[i];
       const std::string path = indexed("routes", i);
       if (const auto [at, is_new] = names.emplace(*route.name, route.name.place); !is_new)
-        report_twice(route.name.place, "duplicate_route", path + ".name", "there is a route '" + *route.name + "' already",
+        report_twice(route.name.place, "duplicate_route_name", path + ".name", "there is a route '" + *route.name + "' already",
                      at->second);
       RoutePlan& plan = plan_->routes[i];
       plan.name = *route.name;
@@ -94,19 +119,20 @@ class Compiler {
 
   void compile_targets(const RouteConfig& route, RoutePlan& plan, const Chain& chain, const std::string& path) {
     const bool is_answered = std::ranges::any_of(chain, [](const auto& link) { return link.kind->always_answers; });
-    if (!route.to) {
-      if (is_answered) return;
+    if (!*route.to) {
+      if (is_answered || route.to.place.is_known()) return;  // a bad `to` was reported when it was read
       diagnostics_.error(route.place, "no_target", path, "the route sends nowhere: it has no `to` and no policy that always answers")
           .help = "add `to:` with the name of an upstream, or a `respond` or `redirect` policy";
       return;
     }
     std::uint32_t sum = 0;
-    for (const auto& target : route.to->targets) {
+    for (const auto& target : (*route.to)->targets) {
       const auto group = groups_.find(target.upstream);
       if (group == groups_.end()) {
         report_unknown_upstream(target, path);
         continue;
       }
+      if (group->second == nullptr) continue;
       used_groups_.insert(group->second);
       sum += target.weight;
       if (target.weight == 0) continue;
@@ -124,6 +150,7 @@ class Compiler {
   }
 
   static bool has_capture(const route::PathPattern& pattern, std::string_view name) {
+    if (name.empty()) return pattern.kind == route::PathPattern::Kind::prefix;
     if (pattern.regex != nullptr)
       return std::ranges::find(pattern.regex->group_names(), name) != pattern.regex->group_names().end();
     return pattern.rest_name == name || std::ranges::any_of(pattern.segments, [&](const auto& segment) {
@@ -137,13 +164,43 @@ class Compiler {
         const auto lacks = [&](const route::PathPattern& pattern) { return !has_capture(pattern, use.name); };
         if (!route.match.path.empty() && std::ranges::none_of(route.match.path, lacks)) continue;
         if (!reported_.insert({link.entry, use.name}).second) continue;
-        auto& diagnostic = diagnostics_.error(use.place, "unknown_capture", path,
-                                              "{" + use.name + "} is neither a variable nor a capture of the path of route '" +
-                                                  *route.name + "'");
-        diagnostic.help = "captures are written in the route's path: `/users/{" + use.name + "}`";
-        if (route.match.path.size() > 1) diagnostic.help += "; every one of its paths must have it";
+        if (use.name.empty()) {
+          diagnostics_.error(use.place, "no_prefix", path, "the path of route '" + *route.name + "' has no prefix to replace").help =
+              "end it in `/*`: every one of its paths must";
+          continue;
+        }
+        report_unknown_capture(use, route, path);
       }
     }
+  }
+
+  void report_unknown_capture(const policy::CompileContext::CaptureUse& use, const RouteConfig& route, const std::string& path) {
+    const auto& paths = route.match.path;
+    const auto lacking = std::ranges::find_if(paths, [&](const auto& pattern) { return !has_capture(pattern, use.name); });
+    const bool has_some = std::ranges::any_of(paths, [&](const auto& pattern) { return has_capture(pattern, use.name); });
+    if (has_some) {
+      diagnostics_
+          .error(use.place, "unknown_capture", path,
+                 "{" + use.name + "} is a capture of some paths of route '" + *route.name + "', but not of " + lacking->text)
+          .help = "give every path of the route this capture, or make it several routes";
+      return;
+    }
+    auto& diagnostic =
+        diagnostics_.error(use.place, "unknown_capture", path,
+                           "{" + use.name + "} is neither a capture of the path of route '" + *route.name + "' nor a variable");
+    std::vector<std::string_view> known;
+    for (const auto& pattern : paths) add_captures(pattern, known);
+    for (const std::string_view name : policy::ValueTemplate::variables()) known.push_back(name);
+    diagnostic.want = config::suggestion(use.name, known, "names");
+    diagnostic.help = "captures are written in the route's path: `/users/{" + use.name + "}`";
+  }
+
+  static void add_captures(const route::PathPattern& pattern, std::vector<std::string_view>& names) {
+    for (const auto& segment : pattern.segments)
+      if (segment.is_parameter) names.push_back(segment.text);
+    if (!pattern.rest_name.empty()) names.push_back(pattern.rest_name);
+    if (pattern.regex != nullptr)
+      for (const std::string& name : pattern.regex->group_names()) names.push_back(name);
   }
 
   void compile_listeners() {
@@ -157,8 +214,11 @@ class Compiler {
       for (const auto& link : chain)
         for (const auto& use : *link.captures)
           if (reported_.insert({link.entry, use.name}).second)
-            diagnostics_.error(use.place, "unknown_capture", path,
-                               "{" + use.name + "}: a policy for every route cannot use the capture of one path");
+            diagnostics_
+                .error(use.place, use.name.empty() ? "no_prefix" : "unknown_capture", path,
+                       use.name.empty() ? "a policy for every route cannot replace the prefix of one path"
+                                        : "{" + use.name + "}: a policy for every route cannot use the capture of one path")
+                .help = "put the policy on the routes that have it in their path";
       ListenerPlan plan{.name = *listener.name,
                         .number = kept_.listener_numbers.number_of(*listener.name),
                         .bind = listener.bind.address,
@@ -212,9 +272,10 @@ class Compiler {
               .want = config::suggestion(*name, listeners, "listeners");
       rules.push_back({.name = *route.name, .place = route.place, .path = indexed("routes", i) + ".match", .match = &route.match});
     }
-    if (!diagnostics_.has_errors()) route::find_unreachable_routes(rules, diagnostics_);
+    if (diagnostics_.has_errors()) return;  // what is unused may be so because of them
+    route::find_unreachable_routes(rules, diagnostics_);
     for (const auto& entry : config_.upstreams)
-      if (const auto group = groups_.find(entry.key); group != groups_.end() && !used_groups_.contains(group->second))
+      if (!used_groups_.contains(groups_.at(entry.key)))
         diagnostics_.warning(entry.place, "unused_upstream", "upstreams." + entry.key,
                              "no route sends to the upstream '" + entry.key + "'");
     chains_.report_unused();

@@ -5,7 +5,8 @@
 
 namespace sluice::gateway {
 
-// ---- ListenerPort ------------------------------------------------------------------------------------------------------
+// ---- ListenerPort
+// ------------------------------------------------------------------------------------------------------
 
 ListenerPort::ListenerPort(Worker& worker, PlanSlots::Pin plan, const ListenerPlan& listener, net::ListenSocket socket)
     : worker_(worker),
@@ -21,8 +22,9 @@ void ListenerPort::adopt(PlanSlots::Pin plan, const ListenerPlan& listener) {
 }
 
 void ListenerPort::retire() {
+  connections_.drain();  // first: what the acceptor still takes out of the kernel's queue has a request under way
   acceptor_.reset();
-  connections_.drain();
+  worker_.loop().set_timer(silent_timer_, silent_patience);
 }
 
 net::Loop& ListenerPort::loop() { return worker_.loop(); }
@@ -45,7 +47,8 @@ void ListenerPort::refuse(http::ClientHalf& half, const http::RefusedRequest& re
   worker_.take_exchange().refuse(*listener_, plan_.again(), half, refused);
 }
 
-// ---- Worker ------------------------------------------------------------------------------------------------------------
+// ---- Worker
+// ------------------------------------------------------------------------------------------------------------
 
 Worker::Worker(unsigned number, std::unique_ptr<net::Loop> loop, const CauseTable& causes, ByteRing& log,
                std::function<void()> on_drained)
@@ -68,9 +71,7 @@ void Worker::publish(std::shared_ptr<const Plan> plan, std::vector<NewSocket> so
   const Plan& current = plans_.current();
   for (const auto& port : ports_) {
     if (port->is_retired()) continue;
-    const ListenerPlan* const listener = current.find_listener(port->listener().name);
-    const auto is_moved = [&](const NewSocket& socket) { return socket.listener == port->listener().name; };
-    if (listener != nullptr && std::ranges::none_of(sockets, is_moved)) {
+    if (const ListenerPlan* const listener = current.find_same(port->listener())) {
       port->adopt(plans_.pin(), *listener);
     } else {
       port->retire();
@@ -92,6 +93,7 @@ void Worker::drain() {
 }
 
 void Worker::close_all() {
+  is_cut_ = true;
   drain();
   for (const auto& port : ports_) port->close_all();
 }
@@ -104,7 +106,10 @@ void Worker::on_connection_gone() {
 
 void Worker::sweep_ports() {
   ports_.remove_if([](const auto& port) { return port->is_retired() && port->is_empty(); });
-  if (is_draining_ && ports_.empty() && on_drained_) std::exchange(on_drained_, nullptr)();
+  if (!is_draining_ || !ports_.empty() || !on_drained_) return;
+  // Answers whose last bytes are still on their way out; the streams bound that themselves.
+  if (loop_->leaving() > 0 && !is_cut_) return loop_->set_timer(sweep_timer_, std::chrono::milliseconds(10));
+  std::exchange(on_drained_, nullptr)();
 }
 
 Exchange& Worker::take_exchange() {

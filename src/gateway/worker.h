@@ -54,6 +54,10 @@ class ListenerPort final : private http::Waist, private net::AcceptHandler {
   const ListenerPlan* listener_;
   http::h1::ServerConnections connections_;
   std::unique_ptr<net::Acceptor> acceptor_;
+  // A connection taken out of the kernel's queue while retiring may never send a byte.
+  static constexpr Duration silent_patience = std::chrono::seconds(1);
+  void close_silent() { connections_.drain(); }
+  net::Timer silent_timer_ = net::Timer::of<&ListenerPort::close_silent>(this);
 };
 
 class Worker {
@@ -108,7 +112,9 @@ class Worker {
   PlanSlots plans_;
   std::list<std::unique_ptr<ListenerPort>> ports_;
   Exchange* free_ = nullptr;
+  net::Timer sweep_timer_ = net::Timer::of<&Worker::sweep_ports>(this);
   bool is_draining_ = false;
+  bool is_cut_ = false;
   std::int64_t date_second_ = -1;
   char date_[32] = {};
 };

@@ -69,6 +69,9 @@ class Loop {
   // While accepting is paused (too many connections) new ones wait in the kernel's queue.
   virtual void pause_accepting(bool paused) = 0;
 
+  // Streams let go with flush_and_close that are still on their way out: who means to stop the loop waits for 0.
+  virtual std::size_t leaving() const = 0;
+
   // A block to build output in, capacity at least `bytes` (at most 64 KiB).
   virtual Buffer make_buffer(std::size_t bytes) = 0;
 

@@ -45,11 +45,14 @@ class SocketLoop : public Loop {
   void post(std::move_only_function<void()> task) override { mailbox_.post(std::move(task)); }
   void stop() override { is_running_ = false; }
   Counters counters() const override;
+  std::size_t leaving() const override { return leaving_; }
 
   // For streams and acceptors.
 
   LoopMemory& memory() { return memory_; }
   Tallies& tally() { return tallies_; }
+  void count_leaving() { ++leaving_; }
+  void count_left() { --leaving_; }
   void queue_flush(SocketStream& stream);   // flush() before the next wait
   void queue_ready(SocketStream& stream);   // continue_reading() soon
   void queue_burial(SocketStream& stream);  // recycle() at the end of a turn, when nothing refers to it any more
@@ -88,6 +91,7 @@ class SocketLoop : public Loop {
   WallTime wall_now_;
   Random random_;
   Tallies tallies_;
+  std::size_t leaving_ = 0;
   std::vector<SocketStream*> to_flush_, ready_, running_, to_bury_;
   std::vector<SocketAcceptor*> acceptors_;
   bool is_accepting_paused_ = false;

@@ -81,6 +81,7 @@ void SocketStream::let_go(Goodbye how) {
   const bool is_gone = life_ != Life::open || is_broken_ || is_connecting_ || has_pending_error_;
   if (how == Goodbye::flush_and_close && !is_gone) {
     life_ = Life::flushing;
+    loop_.count_leaving();
     wants_finish_ = true;
     wants_drained_ = is_paused_ = false;
     expected_bytes_ = 0;
@@ -97,6 +98,7 @@ void SocketStream::let_go(Goodbye how) {
 
 void SocketStream::close_now() {
   if (life_ == Life::dead) return;
+  if (life_ == Life::flushing || life_ == Life::lingering) loop_.count_left();
   life_ = Life::dead;
   handler_ = nullptr;
   patience_.cancel();

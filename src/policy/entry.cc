@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "config/suggest.h"
+
 namespace sluice::policy {
 
 std::string_view stage_name(Stage stage) {
@@ -31,7 +33,9 @@ bool read_stage(const config::Node& node, Entry& out, config::ReadContext& conte
     out.any_stage = true;
     return true;
   }
-  context.wrong_value(node, "wrong_choice", "is no stage an entry can choose", "any");
+  if (!node.is_scalar()) return context.wrong_type(node, "any"), false;
+  context.wrong_value(node, "unknown_choice", "is not a choice here", "any").help =
+      "`stage: any` lets the entry stand anywhere in its chain; the stage of a kind is its own";
   return false;
 }
 
@@ -39,7 +43,8 @@ bool read_kind(const config::Entry& entry, Entry& out, config::ReadContext& cont
   out.kind = find_kind(entry.key.text());
   if (out.kind == nullptr) {
     const auto names = kind_names();
-    context.unknown_key(entry.key, names);
+    context.error(entry.key, "unknown_policy", "there is no kind of policy '" + std::string(entry.key.text()) + "'").want =
+        config::suggestion(entry.key.text(), names, "kinds");
     return false;
   }
   const auto step = context.step(entry.key.text());
@@ -73,7 +78,7 @@ bool Entry::read(const config::Node& node, Entry& out, config::ReadContext& cont
     }
   }
   if (is_good && out.kind == nullptr) {
-    context.error(node, "missing_policy", "the entry names no policy");
+    context.error(node, "missing_policy", "the entry names no policy").help = "write a kind with its fields, such as `request_id: {}`";
     return false;
   }
   return is_good;

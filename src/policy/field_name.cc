@@ -23,7 +23,7 @@ bool read_name(const config::Node& node, std::string& out, config::ReadContext& 
     context.wrong_value(node, "bad_header_name", "is no header name", "letters, digits and -");
     return false;
   }
-  if (std::ranges::find(generated, name) != generated.end()) {
+  if (is_generated(name)) {
     context.error(node, "generated_header", "`" + name + "` is written by the gateway itself, from the message's facts").help =
         name == "host" ? "to send another Host use `rewrite: {host: ...}`" : "leave it out";
     return false;
@@ -33,6 +33,8 @@ bool read_name(const config::Node& node, std::string& out, config::ReadContext& 
 }
 
 }  // namespace
+
+bool is_generated(std::string_view name) { return std::ranges::find(generated, name) != generated.end(); }
 
 bool FieldName::read(const config::Node& node, FieldName& out, config::ReadContext& context) {
   return read_name(node, out.name, context);

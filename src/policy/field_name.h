@@ -2,12 +2,16 @@
 // Names of header fields as policies take them from a config: lower case, and never one that the gateway itself decides.
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "config/value.h"
 #include "policy/value_template.h"
 
 namespace sluice::policy {
+
+// Whether the gateway itself writes the field, from the message's facts. `name` in lower case.
+bool is_generated(std::string_view name);
 
 // One name. Framing and hop-by-hop fields are refused: they are generated from facts (security invariant I2). So is Host:
 // `rewrite` has `host`.

@@ -29,10 +29,11 @@ class CompileContext {
  public:
   // A capture that the policy's texts use: every route it stands on must have it.
   struct CaptureUse {
-    std::string name;
+    std::string name;  // "": what stands below the `/*` of the route's path
     config::Place place;
   };
   void use_capture(std::string_view name, config::Place place) { captures_.push_back({std::string(name), place}); }
+  void use_rest(config::Place place) { captures_.push_back({.name = "", .place = place}); }
   const std::vector<CaptureUse>& captures() const { return captures_; }
 
  private:

@@ -4,6 +4,8 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "policy/field_name.h"
+
 namespace sluice::policy {
 
 namespace {
@@ -17,19 +19,23 @@ bool is_text_char(char c) { return (static_cast<unsigned char>(c) >= 0x20 && c !
 
 }  // namespace
 
+std::span<const std::string_view> ValueTemplate::variables() {
+  static constexpr std::string_view names[] = {"method", "scheme",    "host",       "authority", "path",
+                                               "query",  "client.ip", "request.id", "route",     "listener"};
+  return names;
+}
+
 const char* ValueTemplate::parse_variable(std::string_view name) {
-  static constexpr std::pair<std::string_view, What> names[] = {
-      {"method", What::method},       {"scheme", What::scheme},         {"host", What::host},
-      {"authority", What::authority}, {"path", What::path},             {"query", What::query},
-      {"client.ip", What::client_ip}, {"request.id", What::request_id}, {"route", What::route},
-      {"listener", What::listener},
-  };
+  static constexpr What whats[] = {What::method, What::scheme,    What::host,       What::authority, What::path,
+                                   What::query,  What::client_ip, What::request_id, What::route,     What::listener};
   if (name.empty() || !std::ranges::all_of(name, is_name_char)) return "a variable's name is letters, digits, `_`, `-`, `.`";
-  for (const auto& [known, what] : names)
-    if (known == name) return parts_.push_back({what, {}}), nullptr;
+  for (std::size_t i = 0; i < std::size(whats); ++i)
+    if (variables()[i] == name) return parts_.push_back({whats[i], {}}), nullptr;
   if (name.starts_with(header_prefix) && name.size() > header_prefix.size()) {
     std::string header(name.substr(header_prefix.size()));
     std::ranges::transform(header, header.begin(), [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c | 0x20) : c; });
+    if (header == "host") return "the Host is `{host}`, and with its port `{authority}`";
+    if (is_generated(header)) return "a field about the connection or the framing is not kept: it says nothing of the request";
     return parts_.push_back({What::request_header, std::move(header)}), nullptr;
   }
   if (name.find('.') != std::string_view::npos) return "there is no such variable";
@@ -69,8 +75,8 @@ bool ValueTemplate::read(const config::Node& node, ValueTemplate& out, config::R
   std::string text;
   if (!config::read_text(node, text, context)) return false;
   if (const char* wrong = out.parse(text)) {
-    context.error(node, "bad_template", "'" + text + "': " + wrong).want =
-        "text with variables: a capture of the path, method, scheme, host, authority, path, query, client.ip, request.id, "
+    context.error(node, "bad_template", "'" + text + "': " + wrong).help =
+        "a variable is a capture of the route's path, or one of method, scheme, host, authority, path, query, client.ip, request.id, "
         "route, listener, request.header.NAME";
     return false;
   }
@@ -85,6 +91,15 @@ ValueTemplate ValueTemplate::of(std::string_view text) {
   ValueTemplate made;
   if (made.parse(text) != nullptr) std::abort();
   return made;
+}
+
+std::string ValueTemplate::sample(std::string_view stand_in) const {
+  std::string out;
+  for (const Part& part : parts_) out += part.what == What::literal ? std::string_view(part.text) : stand_in;
+  return out;
+}
+bool ValueTemplate::is_constant() const {
+  return std::ranges::all_of(parts_, [](const Part& part) { return part.what == What::literal; });
 }
 
 void ValueTemplate::declare(CompileContext& context) const {

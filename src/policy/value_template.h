@@ -6,6 +6,7 @@
 // {request.id} {route} {listener} {request.header.NAME}. `{{` and `}}` stand for the braces themselves.
 
 #include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -31,6 +32,13 @@ class ValueTemplate {
 
   // Tells the compiler which captures it needs.
   void declare(CompileContext& context) const;
+
+  // The text with `stand_in` for each variable: what a config check can judge before there is a request.
+  std::string sample(std::string_view stand_in) const;
+  bool is_constant() const;
+
+  // Names that parse() knows, captures and headers aside: for "did you mean".
+  static std::span<const std::string_view> variables();
 
   const std::string& text() const { return text_; }
   bool is_empty() const { return text_.empty(); }

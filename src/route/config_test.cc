@@ -131,7 +131,7 @@ TEST(HostPattern, RefusesWhatIsNoHost) {
             "bad_host: `*` may only be the whole first label (write `*.example.com`, or leave `host` out to match "
             "every host)");
   EXPECT_EQ(complaint_of("host: 'a.*.com'").substr(0, 40), "bad_host: `*` may only be the whole firs");
-  EXPECT_EQ(complaint_of("host: 'http://a'"), "bad_host: a host has no scheme and no path (write `api.example.com`)");
+  EXPECT_EQ(complaint_of("host: 'http://a'"), "bad_host: a host has no scheme and no path (write the name alone, such as `api.example.com`)");
   EXPECT_TRUE(complaint_of("host: a..b").starts_with("bad_host: no request has this host: "));
   EXPECT_EQ(complaint_of("host: b\xc3\xbc"
                          "cher.de"),
@@ -142,14 +142,14 @@ TEST(HostPattern, RefusesWhatIsNoHost) {
   EXPECT_EQ(complaint_of("host: '[::1]:80'"),
             "bad_host: a host condition has no port: ports are not compared (write the host alone; to tell ports apart "
             "use `listener`)");
-  EXPECT_EQ(complaint_of("host: '::1'"), "bad_host: an IPv6 address stands in brackets (write `[2001:db8::1]`)");
+  EXPECT_EQ(complaint_of("host: '::1'"), "bad_host: an IPv6 address stands in brackets (write `[::1]`)");
   EXPECT_TRUE(complaint_of("host: '[1]'").starts_with("bad_host: no request has this host: "));
   EXPECT_EQ(match_of("host: '[2001:DB8:0::1]'").host.at(0).name, "[2001:db8::1]");
 }
 
 TEST(MatchConfig, RefusesBadMethodsAndConditions) {
   EXPECT_EQ(complaint_of("method: get"), "bad_method: methods are case-sensitive and in upper case (write GET)");
-  EXPECT_EQ(complaint_of("method: 'G T'"), "bad_method: this is no method");
+  EXPECT_EQ(complaint_of("method: 'G T'"), "bad_method: this is no method (several are written as a list: [GET, POST])");
   EXPECT_EQ(complaint_of("header: {'x y': 1}"), "bad_header_name: this is no header name");
   EXPECT_EQ(complaint_of("header: {Host: a}"),
             "bad_header_name: the host is not matched as a header (write a `host` condition)");

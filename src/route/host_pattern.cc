@@ -20,9 +20,9 @@ struct Complaint {
 Complaint find_mistake(std::string_view text) {
   const std::string_view after_brackets =
       text.substr(text.starts_with('[') ? std::min(text.find(']'), text.size()) : 0);
-  if (text.contains('/')) return {"a host has no scheme and no path", "write `api.example.com`"};
+  if (text.contains('/')) return {"a host has no scheme and no path", "write the name alone, such as `api.example.com`"};
   if (after_brackets.contains(':') && std::ranges::count(text, ':') > 1 && !text.starts_with('['))
-    return {"an IPv6 address stands in brackets", "write `[2001:db8::1]`"};
+    return {"an IPv6 address stands in brackets", "write `[" + std::string(text) + "]`"};
   if (after_brackets.contains(':'))
     return {"a host condition has no port: ports are not compared",
             "write the host alone; to tell ports apart use `listener`"};
@@ -83,7 +83,9 @@ bool MethodName::read(const config::Node& node, MethodName& out, config::ReadCon
   std::ranges::transform(upper, upper.begin(),
                          [](char c) { return c >= 'a' && c <= 'z' ? static_cast<char>(c - 32) : c; });
   if (text.empty() || text.size() > max_method_bytes || !std::ranges::all_of(text, is_token_char)) {
-    context.error(node, "bad_method", "this is no method").want = "want a token of at most 32 bytes, such as GET";
+    auto& added = context.error(node, "bad_method", "this is no method");
+    added.want = "want a token of at most 32 bytes, such as GET";
+    if (text.find_first_of(", |") != std::string::npos) added.help = "several are written as a list: [GET, POST]";
     return false;
   }
   if (text != upper) {

@@ -20,6 +20,9 @@ void report_regex_fault(const Node& node, const RegexFault& fault, ReadContext& 
     return;
   }
   added.want = "want an RE2 regular expression";
+  if (fault.fragment.starts_with("(?") || fault.fragment.starts_with("\\"))
+    added.help = "RE2 has no look-around and no back-references: it matches in linear time";
+  if (fault.fragment == "*") added.help = "`.*` stands for any text; it is no shell pattern";
   const std::size_t at = fault.fragment.empty() ? std::string::npos : node.text().find(fault.fragment);
   // Only where the file shows the text as it is, without escapes or line breaks, columns can be counted.
   const std::size_t quotes = node.is_quoted() ? 2 : 0;
@@ -168,8 +171,11 @@ class PathReader {
   bool read_regex() {
     static constexpr std::array<std::string_view, 1> keys{"regex"};
     made_.kind = PathPattern::Kind::regex;
-    for (const auto& [key, value] : node_.entries())
+    for (const auto& [key, value] : node_.entries()) {
+      if (key.text() == "prefix" || key.text() == "exact")
+        return refuse("a path is written as text", "`/a/b` is exact, `/a/*` a prefix");
       if (key.text() != "regex") return context_.unknown_key(key, keys), false;
+    }
     if (node_.entries().empty()) return refuse("the regex is missing", "");
     const Node& value = node_.entries().front().value;
     const auto step = context_.step("regex");

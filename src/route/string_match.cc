@@ -120,6 +120,10 @@ std::string StringMatch::describe() const {
 
 bool StringMatch::read(const Node& node, StringMatch& out, ReadContext& context) {
   StringMatch made;
+  if (node.is_list() || node.kind() == config::Kind::null) {
+    context.wrong_type(node, "text, or one of `{exact: ..}`, `{prefix: ..}`, `{regex: ..}`, `{present: true}`");
+    return false;
+  }
   if (!node.is_map()) {
     if (!config::read_text(node, made.text, context)) return false;
     out = std::move(made);

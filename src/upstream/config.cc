@@ -43,7 +43,7 @@ bool EndpointConfig::Target::read(const config::Node& node, Target& out, config:
                   "endpoint names (DNS) are not supported yet: write the address that the name stands for");
   const auto address = net::Address::parse(text);
   if (!address) {
-    context.wrong_value(node, "bad_address", "is no address", wanted_address).help = address.error().what;
+    context.wrong_value(node, "bad_address", std::string("is no address: ") + address.error().what, wanted_address);
     return false;
   }
   if (address->port == 0) return reject("bad_address", "has port 0", "write the port that the service listens on");

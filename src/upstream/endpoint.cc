@@ -72,6 +72,12 @@ void Endpoint::end(Outcome outcome, Instant now, Tried& tried) {
 }
 
 // A success of an attempt that is older than the trouble says nothing about it.
+void Endpoint::end_probe(Tried& tried) {
+  if (!std::exchange(tried.is_probe_, false)) return;
+  take_success(tried.picked_at_);
+  is_probed_.store(false, std::memory_order_release);
+}
+
 void Endpoint::take_success(Instant picked_at) {
   if (failures_.load(std::memory_order_relaxed) != 0) failures_.store(0, std::memory_order_relaxed);
   if (aside_until_ns_.load(std::memory_order_acquire) == in_service) return;

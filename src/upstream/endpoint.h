@@ -98,6 +98,9 @@ class Endpoint : public std::enable_shared_from_this<Endpoint> {
   // Lets one more attempt in. Sets `is_probe` when it is the one that probes: then end() must follow.
   bool admit(Instant now, bool& is_probe);
 
+  // The head of a response came: a probe has found out what it is for, however long the body lasts.
+  void end_probe(Tried& tried);
+
   // The settings of the plan now in force (Pool::adopt).
   void set_health(const HealthConfig& health);
 

@@ -30,6 +30,18 @@ def upstream():
 
 
 @pytest.fixture
+def start_upstream():
+    """start_upstream(name, *before, port=0) -> an upstream that answers 200 with its name, after what stands in `before`."""
+    with contextlib.ExitStack() as running:
+
+        def start(name, *before, port=0):
+            answer = f"HTTP/1.1 200 OK\r\ncontent-length: {len(name)}\r\n\r\n{name}".encode()
+            return running.enter_context(RecordingUpstream((*before, answer), port))
+
+        yield start
+
+
+@pytest.fixture
 def gateway(loop, upstream, tmp_path):
     """gateway(config_text, workers=1, ...) starts one, ready when it returns; the config's $UPSTREAM is `upstream`.
     At the end of the test each is stopped by SIGTERM and must end cleanly."""

@@ -125,6 +125,7 @@ void ClientConnection::run() {
     case Step::connected:
       return owner_.on_connected(*this);
     case Step::idle:
+      follow_input();  // the last piece may have emptied a full queue: an idle connection must hear the peer's FIN
       return owner_.on_idle(*this);
     case Step::connect_failed:
       return owner_.on_connect_failed(*this, *failure_);
@@ -162,8 +163,7 @@ ClientConnection::Step ClientConnection::step() {
 
 ClientConnection::Step ClientConnection::wait_connected() {
   if (failure_) {
-    failure_->side = Side::upstream;
-    failure_->retryable = true;
+    failure_->retryable = failure_->side != Side::gateway;  // what the system refuses us is no fault of the endpoint
     return Step::connect_failed;
   }
   if (!is_connected_) return Step::wait;

@@ -111,6 +111,7 @@ class FakeLoop final : public net::Loop {
   void run() override {}
   void stop() override {}
   Counters counters() const override { return {}; }
+  std::size_t leaving() const override { return 0; }
   net::LoopKind kind() const override { return net::LoopKind::epoll; }
 
   std::size_t timers_set = 0;

@@ -19,7 +19,8 @@ struct Block {
     if (!config::read_text(node, text, context)) return false;
     const auto block = net::AddressBlock::parse(text);
     if (!block) {
-      context.wrong_value(node, "bad_address", block.error().what, "an address or a block, such as 10.0.0.0/8 or fd00::/8");
+      context.wrong_value(node, "bad_address", std::string("is no address: ") + block.error().what,
+                          "an address or a block, such as 10.0.0.0/8 or fd00::/8");
       return false;
     }
     out = {.block = *block, .text = std::move(text)};

@@ -114,20 +114,24 @@ class Forwarded final : public policy::Policy {
 
   void believe(Exchange& exchange) const {
     const http::FieldList& fields = exchange.request().fields;
-    bool has_list = false;
-    // Several lines are one list (RFC 9110 section 5.3); the last line is the nearest.
-    for (std::size_t i = fields.size(); i > 0; --i) {
-      const http::Field& field = fields[i - 1];
-      if (field.id != http::FieldId::x_forwarded_for) continue;
-      has_list = true;
-      if (!walk(field.value, [](std::string_view element) { return element; }, exchange)) return;
-      if (!is_trusted(exchange.client())) break;
+    if (fields.find(http::FieldId::x_forwarded_for) != nullptr) {
+      walk_lines(http::FieldId::x_forwarded_for, [](std::string_view element) { return element; }, exchange);
+    } else {
+      walk_lines(http::FieldId::forwarded, for_of, exchange);
     }
-    if (const http::Field* const field = fields.find(http::FieldId::forwarded); field != nullptr && !has_list)
-      (void)walk(field->value, for_of, exchange);  // what it could not read leaves the nearest hop
-    if (const http::Field* const field = fields.find(http::FieldId::x_forwarded_proto); field != nullptr) {
-      if (field->value == "https") exchange.set_client_scheme(http::Scheme::https);
-      if (field->value == "http") exchange.set_client_scheme(http::Scheme::http);
+    for (const http::Field& field : fields) {
+      if (field.id != http::FieldId::x_forwarded_proto) continue;
+      if (field.value == "https") exchange.set_client_scheme(http::Scheme::https);
+      if (field.value == "http") exchange.set_client_scheme(http::Scheme::http);
+    }
+  }
+
+  // Several lines are one list (RFC 9110 section 5.3); the last line is the nearest.
+  void walk_lines(http::FieldId id, std::string_view (*part)(std::string_view), Exchange& exchange) const {
+    const http::FieldList& fields = exchange.request().fields;
+    for (std::size_t i = fields.size(); i > 0; --i) {
+      if (fields[i - 1].id != id) continue;
+      if (!walk(fields[i - 1].value, part, exchange) || !is_trusted(exchange.client())) return;
     }
   }
 
@@ -149,7 +153,7 @@ class Forwarded final : public policy::Policy {
     fields.add(exchange.arena(), {.name = for_name, .value = chain, .id = http::FieldId::x_forwarded_for});
     if (is_believed) fields.remove(proto_name);
     fields.add(exchange.arena(), {.name = proto_name, .value = scheme_text(exchange), .id = http::FieldId::x_forwarded_proto});
-    if (fields.find(http::FieldId::x_forwarded_host) == nullptr)
+    if (fields.find(http::FieldId::x_forwarded_host) == nullptr && !exchange.request().authority.empty())
       fields.add(exchange.arena(), {.name = host_name, .value = exchange.request().authority, .id = http::FieldId::x_forwarded_host});
   }
 

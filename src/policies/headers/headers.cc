@@ -12,20 +12,27 @@ namespace {
 using policy::Exchange;
 using policy::Verdict;
 
-void apply(const Changes& changes, http::FieldList& fields, Exchange& exchange) {
+void apply(const Changes& changes, http::FieldList& fields, Exchange& exchange, bool is_heard) {
   for (const auto& field : changes.remove) {
-    if (fields.remove(field.name) > 0 && exchange.is_heard()) exchange.tell("removed " + field.name);
+    if (fields.remove(field.name) > 0 && is_heard) exchange.tell("removed " + field.name);
   }
   for (const auto& field : changes.set.list) {
     const std::string_view value = field.value.render(exchange);
     fields.set(exchange.arena(), field.name, value);
-    if (exchange.is_heard()) exchange.tell(fmt::format("set {}: {}", field.name, value));
+    if (is_heard) exchange.tell(fmt::format("set {}: {}", field.name, value));
   }
   for (const auto& field : changes.add.list) {
     const std::string_view value = field.value.render(exchange);
     fields.add(exchange.arena(), field.name, value);
-    if (exchange.is_heard()) exchange.tell(fmt::format("added {}: {}", field.name, value));
+    if (is_heard) exchange.tell(fmt::format("added {}: {}", field.name, value));
   }
+}
+
+// There is no response yet when an explanation is asked for: it hears what is going to be done.
+void announce(const Changes& changes, const Exchange& exchange) {
+  for (const auto& field : changes.remove) exchange.tell(fmt::format("the response: {} is removed", field.name));
+  for (const auto& field : changes.set.list) exchange.tell(fmt::format("the response: {} is set", field.name));
+  for (const auto& field : changes.add.list) exchange.tell(fmt::format("the response: {} is added", field.name));
 }
 
 class Headers final : public policy::Policy {
@@ -33,10 +40,13 @@ class Headers final : public policy::Policy {
   explicit Headers(const Config& config) : config_(config) {}
 
   Verdict on_request(Exchange& exchange) const override {
-    apply(config_.request, exchange.upstream_request().fields, exchange);
+    apply(config_.request, exchange.upstream_request().fields, exchange, exchange.is_heard());
+    if (exchange.is_heard()) announce(config_.response, exchange);
     return Verdict::next;
   }
-  void on_response(Exchange& exchange) const override { apply(config_.response, exchange.response().fields, exchange); }
+  void on_response(Exchange& exchange) const override {
+    apply(config_.response, exchange.response().fields, exchange, false);  // it was announced on the way there
+  }
 
  private:
   const Config config_;

@@ -7,13 +7,13 @@ import textwrap
 from . import upstream as script
 from .client import Closed, RawClient
 from .gateway import ROOT
-from .wire import Malformed
+from .wire import Malformed, body_framing, parse_head
 
 DEFAULT_CONFIG = 'routes: [{name: all, match: {path: "/*"}, to: u}]'
 REFUSED = "127.0.0.1:1"  # $REFUSED: nothing listens there
 KEYWORDS = ("case", "config", "each", "splits", "client", "client new", "client closes", "client resets", "upstream",
             "upstream saw", "upstream got", "upstream cut", "expect", "expect HEAD", "expect body", "expect bytes",
-            "expect close", "expect open", "expect nothing", "log", "wait")
+            "expect close", "expect cut", "expect open", "expect nothing", "log", "wait")
 ENTRY = re.compile("(" + "|".join(sorted(KEYWORDS, key=len, reverse=True)) + r")(?::[ \t]*|\s*$)(.*)")
 TOKEN = re.compile(r"⏎|\\(?:x([0-9a-fA-F]{2})|([trn0\\{}]))|\{(\d+) x ((?:[^\\{}]|\\.)+)\}|\{(cut|close|reset|early|any)\}")
 ESCAPES = {"t": "\t", "r": "\r", "n": "\n", "0": "\0", "\\": "\\", "{": "{", "}": "}"}
@@ -172,7 +172,7 @@ class Run:
                 except (AssertionError, Closed, OSError, Malformed) as fault:
                     told = f"closed after {fault.args[0]!r}" if isinstance(fault, Closed) else fault
                     raise AssertionError(f"line {step.line}, `{step.keyword}`: {told}{self.faults()}") from fault
-            self.check_upstream(len(answers), bool([s for s in case.steps if s.keyword == "upstream cut"]))
+            self.check_upstream(answers, bool([s for s in case.steps if s.keyword == "upstream cut"]))
         finally:
             if self.client:
                 self.client.socket.close()
@@ -180,11 +180,14 @@ class Run:
     def faults(self):
         return f"\nthe upstream found: {self.upstream.faults}" if self.upstream.faults else ""
 
-    def check_upstream(self, wanted, may_be_cut):
-        """Every case says what the upstream saw, be it nothing: as many whole requests as it has `upstream:` entries."""
-        self.upstream.wait_requests(wanted)
+    def check_upstream(self, answers, may_be_cut):
+        """Every case says what the upstream saw, be it nothing: as many whole requests as it has `upstream:` entries. With
+        `upstream cut` those that are answered early need not be whole."""
+        least = len([answer for answer in answers if not (may_be_cut and answer[:1] == [script.EARLY])])
+        self.upstream.wait_requests(least)
         seen = [message.raw[:300] for message in self.upstream.requests]
-        assert len(seen) == wanted, f"the upstream saw {len(seen)} whole requests, want {wanted}: {seen}{self.faults()}"
+        assert least <= len(seen) <= len(answers), \
+            f"the upstream saw {len(seen)} whole requests, want {len(answers)}: {seen}{self.faults()}"
         assert may_be_cut or not self.upstream.faults, self.faults()
 
     def on_client(self, text):
@@ -248,6 +251,19 @@ class Run:
 
     def on_expect_bytes(self, text):
         assert matches(text, self.response.raw), f"the response is\n  {self.response.raw!r}\nwant\n  {text}"
+
+    def on_expect_cut(self, text):
+        """The connection ends inside the response to come, in a way that nobody can take for its end."""
+        head = self.client.reader.until(b"\r\n\r\n")
+        assert head is not None, "closed before the head was complete"
+        start, fields = parse_head(head[:-4])
+        assert start.split(" ")[1] == text, f"status {start!r}, want {text}"
+        try:
+            parts = self.client.read_body(fields)
+        except Closed:
+            return
+        ended_by_reset = body_framing(fields)[0] == "none" and self.client.was_reset
+        assert ended_by_reset, f"the response has a clean end: {head + parts[0][:200]!r}"
 
     def on_expect_close(self, _):
         assert self.client.is_closed(), "the connection stays open"

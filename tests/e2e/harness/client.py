@@ -18,6 +18,7 @@ class RawClient:
         self.socket = socket.create_connection(address, seconds)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.reader = Reader(self.receive)
+        self.was_reset = False
 
     def __enter__(self):
         return self
@@ -29,9 +30,10 @@ class RawClient:
         try:
             return self.socket.recv(1 << 18)
         except ConnectionError:
+            self.was_reset = True
             return b""
 
-    def send(self, data, cuts=(), pause=0.0015):
+    def send(self, data, cuts=(), pause=0.0005):
         """Sends `data` cut at the offsets in `cuts`, with a pause at each so that the parts travel apart. What the gateway
         does not take any more, because it closed, is let go of."""
         places = [0, *sorted(cuts), len(data)]
@@ -111,3 +113,34 @@ def get(address, path="/", host="a", **fields):
     """A plain GET; keyword x_team becomes the field x-team."""
     lines = "".join(f"{name.replace('_', '-')}: {value}\r\n" for name, value in fields.items())
     return exchange(address, f"GET {path} HTTP/1.1\r\nhost: {host}\r\n{lines}\r\n".encode("latin-1"))
+
+
+class Session:
+    """A keep-alive connection that is opened anew when it was closed between two requests."""
+
+    def __init__(self, address):
+        self.address, self.client = address, None
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+    def close(self):
+        if self.client:
+            self.client.socket.close()
+        self.client = None
+
+    def get(self, path="/", host="a", fields=""):
+        if self.client is None:
+            self.client = RawClient(self.address)
+        self.client.send(f"GET {path} HTTP/1.1\r\nhost: {host}\r\n{fields}\r\n".encode("latin-1"))
+        response = self.client.read_response()
+        if response.first("connection") == "close":
+            self.close()
+        return response
+
+
+def status(response):
+    return int(response.start.split(" ")[1])

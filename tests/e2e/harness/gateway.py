@@ -71,6 +71,8 @@ class Gateway:
         self.folder.mkdir(parents=True, exist_ok=True)
         self.address = ("127.0.0.1", free_port())
         self.admin = ("127.0.0.1", free_port())
+        while self.admin == self.address:
+            self.admin = ("127.0.0.1", free_port())
         self.upstream = upstream
         self.config_path = self.folder / "gateway.yaml"
         self.arguments = ["--loop", loop, "--workers", str(workers), *arguments]

@@ -18,12 +18,12 @@ class RecordingUpstream:
     When it is empty `default` answers. `requests` holds the complete requests in order of their completion, `faults` what
     was malformed or incomplete. Threads: one accepts, one serves each connection; the lists are only appended to there."""
 
-    def __init__(self, default=OK):
+    def __init__(self, default=OK, port=0):
         self.default = default
         self.clear()
         self.sockets = set()
         self.connections = 0
-        self.listener = socket.create_server(("127.0.0.1", 0), backlog=512)
+        self.listener = socket.create_server(("127.0.0.1", port), backlog=512)
         self.port = self.listener.getsockname()[1]
         self.address = f"127.0.0.1:{self.port}"
         threading.Thread(target=self.accept, daemon=True).start()
@@ -39,6 +39,10 @@ class RecordingUpstream:
         self.answers, self.requests, self.faults = collections.deque(), [], []
 
     def stop(self):
+        try:
+            self.listener.shutdown(socket.SHUT_RDWR)  # wakes accept()
+        except OSError:
+            pass
         self.listener.close()
         for connection in list(self.sockets):
             try:

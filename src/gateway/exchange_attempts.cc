@@ -1,0 +1,162 @@
+// The exchange's attempts: which endpoint, which connection, how long, and whether once more.
+
+#include "gateway/causes.h"
+#include "gateway/exchange.h"
+#include "gateway/worker.h"
+
+namespace sluice::gateway {
+
+bool Exchange::pick_endpoint() {
+  endpoint_ = decision_.target->group->pick(tried_, worker_.loop().now(), worker_.loop().random());
+  return endpoint_ != nullptr;
+}
+
+void Exchange::connect(bool fresh_only) {
+  state_ = State::connecting;
+  attempt_at_ = moved_at_ = worker_.loop().now();
+  endpoint_->begin();
+  if (decision_.target->timeouts.request.count() > 0) arm_timer();
+  attempt_.start(worker_.pool(), *endpoint_, decision_.target->timeouts, fresh_only, *this);
+}
+
+void Exchange::on_connection(http::UpstreamConnection& connection, bool is_reused) {
+  state_ = State::relaying;
+  was_reused_ = is_reused;
+  if (!is_reused) connect_us_ = (worker_.loop().now() - attempt_at_).count() / 1000;
+  attempt_at_ = moved_at_ = worker_.loop().now();
+  is_request_done_ = view_.upstream_request().body.is_empty();
+  request_done_at_ = attempt_at_;
+  upstream_ = &connection.start(view_.upstream_request(), client_->arena(), *this);
+  arm_timer();
+  if (!is_request_done_) start_request_body();
+}
+
+void Exchange::on_no_connection(Error error) {
+  end_attempt(error.side == Side::gateway     ? upstream::Outcome::gateway_failed
+              : error.code == Code::timed_out ? upstream::Outcome::connect_timed_out
+                                              : upstream::Outcome::connect_failed,
+              error.what);
+  const bool may_try_another = tried_.size() <= decision_.target->group->retries() && error.side != Side::gateway;
+  if (may_try_another && pick_endpoint()) {
+    retry_note_ = "another endpoint was tried: no connection";
+    worker_.metrics().retries.add();
+    return connect(false);
+  }
+  retry_note_ = error.side == Side::gateway ? "not retried: the gateway itself is at fault"
+                : may_try_another           ? "not retried: every endpoint was tried"
+                                            : "not retried: `retries` used up";
+  switch (error.code) {
+    case Code::timed_out:
+      return answer(upstream_connect_timeout, error.what);
+    case Code::refused:
+      return answer(upstream_connect_refused, error.what);
+    case Code::exhausted:
+      return answer(gateway_exhausted, error.what);
+    default:
+      return answer(upstream_unreachable, error.what);
+  }
+}
+
+void Exchange::start_request_body() {
+  if (client_->can_answer() && view_.request().expects_continue) client_->send_continue();
+  is_body_begun_ = true;
+  client_->pull_body();
+}
+
+void Exchange::end_attempt(upstream::Outcome outcome, const char* what) {
+  const Instant now = worker_.loop().now();
+  if (attempt_count_ < attempts_.size())
+    attempts_[attempt_count_] = {
+        .endpoint = endpoint_->name(), .outcome = what, .waited_us = (now - attempt_at_).count() / 1000};
+  ++attempt_count_;
+  last_endpoint_ = endpoint_->name();
+  if (upstream_ != nullptr) {
+    worker_.metrics().upstream_bytes_out.add(upstream_->sent_bytes());
+    worker_.metrics().upstream_bytes_in.add(upstream_->received_bytes());
+  }
+  endpoint_->end(outcome, now, tried_);
+  endpoint_ = nullptr;
+  upstream_ = nullptr;
+}
+
+// A failed attempt may be made again when no byte of a response was seen and the peer cannot have acted on the request,
+// or acting twice does no harm (RFC 9110 section 9.2.2), and the body is still whole.
+bool Exchange::may_retry(const Error& error) const {
+  return error.retryable && !is_body_begun_ && !has_retried_stale_ && was_reused_ &&
+         http::is_idempotent(view_.request().method);
+}
+
+void Exchange::on_upstream_failed(Error error) {
+  timer_.cancel();
+  if (error.side == Side::gateway) {
+    end_attempt(upstream::Outcome::gateway_failed, error.what);
+    return answer(error.code == Code::exhausted ? gateway_exhausted : request_field_refused, error.what);
+  }
+  upstream::Endpoint* const failed = endpoint_;
+  const bool is_stale = error.retryable && was_reused_;
+  const bool is_bad = error.code == Code::malformed || error.code == Code::too_large || error.code == Code::unsupported;
+  end_attempt(is_stale ? upstream::Outcome::stale
+              : is_bad ? upstream::Outcome::bad_response
+                       : upstream::Outcome::reset,
+              error.what);
+  if (!is_head_sent_ && may_retry(error)) {
+    retry_note_ = "retried on a fresh connection: the pooled one had died before any response byte";
+    has_retried_stale_ = true;
+    worker_.metrics().retries.add();
+    endpoint_ = failed;
+    return connect(true);
+  }
+  if (!is_head_sent_)
+    retry_note_ = !error.retryable && was_reused_ ? "not retried: the upstream had begun to answer"
+                  : is_body_begun_                ? "not retried: the request body had begun"
+                  : !was_reused_                  ? "not retried: the connection was fresh, the upstream may have acted"
+                                                  : "not retried: the method is not idempotent";
+  answer(is_bad ? upstream_response_malformed : upstream_reset, error.what);
+}
+
+void Exchange::give_up_upstream(upstream::Outcome outcome, const char* what) {
+  timer_.cancel();
+  http::UpstreamHalf* const half = upstream_;
+  if (endpoint_ != nullptr) end_attempt(outcome, what);
+  attempt_.cancel();
+  if (half != nullptr) half->cancel();
+}
+
+// ---- deadlines
+// ---------------------------------------------------------------------------------------------------------
+
+// What is waited for now, and until when. A side that waits for the other is not blamed.
+Exchange::Deadline Exchange::next_deadline() const {
+  const upstream::Timeouts& timeouts = decision_.target->timeouts;
+  const Instant now = worker_.loop().now();
+  Deadline next{.at = now + timeouts.idle, .cause = nullptr};
+  if (state_ == State::connecting) {
+    next.at = Instant::max();  // the attempt has a timeout of its own
+  } else if (!is_head_sent_ && is_request_done_) {
+    next = {.at = request_done_at_ + timeouts.first_byte, .cause = &upstream_timeout_first_byte};
+  } else if (!waits_for_client_ && (waits_for_upstream_ || is_head_sent_)) {
+    next = {.at = moved_at_ + timeouts.idle, .cause = &upstream_timeout_idle};
+  }
+  if (timeouts.request.count() > 0 && begun_at_ + timeouts.request < next.at)
+    next = {.at = begun_at_ + timeouts.request, .cause = &upstream_timeout_request};
+  return next;
+}
+
+void Exchange::arm_timer() {
+  const Duration left = next_deadline().at - worker_.loop().now();
+  worker_.loop().set_timer(timer_, left > Duration::zero() ? left : Duration::zero());
+}
+
+void Exchange::on_timer() {
+  const Deadline deadline = next_deadline();
+  if (deadline.cause == nullptr || deadline.at > worker_.loop().now()) return arm_timer();
+  // An endpoint is not blamed for a client that sends or takes slowly.
+  const bool is_client_slow =
+      state_ == State::relaying && (waits_for_client_ || (!is_request_done_ && !waits_for_upstream_));
+  give_up_upstream(is_client_slow ? upstream::Outcome::client_failed : upstream::Outcome::timed_out,
+                   deadline.cause->code);
+  if (!is_request_done_ && !view_.request().body.is_empty()) client_->close_after();
+  answer(*deadline.cause, "");
+}
+
+}  // namespace sluice::gateway

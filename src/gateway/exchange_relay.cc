@@ -1,0 +1,104 @@
+// The exchange's way through: the request's body to the upstream, the response back to the client. One chunk is under
+// way in each direction; a side that takes no more is not fed.
+
+#include <utility>
+
+#include "gateway/causes.h"
+#include "gateway/exchange.h"
+#include "gateway/worker.h"
+#include "http/causes.h"
+
+namespace sluice::gateway {
+
+// ---- the request's way
+// -------------------------------------------------------------------------------------------------
+
+void Exchange::on_request_body(net::Buffer bytes) {
+  moved_at_ = worker_.loop().now();
+  request_body_bytes_ += bytes.size();
+  if (request_body_bytes_ > view_.request_body_limit()) {
+    give_up_upstream(upstream::Outcome::client_failed, "request body too large");
+    client_->close_after();
+    return answer(http::request_body_too_large, "the body grew past the limit");
+  }
+  upstream_->send_body(std::move(bytes));
+  if (upstream_->unsent_bytes() <= relay_window_bytes) return client_->pull_body();
+  waits_for_upstream_ = true;
+  upstream_->want_room();
+}
+
+void Exchange::on_request_end(const http::FieldList&) {  // trailers are dropped (S24)
+  moved_at_ = request_done_at_ = worker_.loop().now();
+  is_request_done_ = true;
+  upstream_->send_end(nullptr);
+  arm_timer();
+}
+
+void Exchange::on_upstream_room() {
+  moved_at_ = worker_.loop().now();
+  if (!std::exchange(waits_for_upstream_, false)) return;
+  client_->pull_body();
+}
+
+void Exchange::on_client_failed(Refusal refusal) {
+  give_up_upstream(upstream::Outcome::client_failed, refusal.cause->code);
+  client_->close_after();
+  answer(*refusal.cause, refusal.detail);
+}
+
+// ---- the response's way
+// ------------------------------------------------------------------------------------------------
+
+void Exchange::on_interim(const http::ResponseHead& head) {
+  moved_at_ = worker_.loop().now();
+  if (head.status == 100) return;  // was, or was not, the gateway's to say
+  // No policy sees interim responses: only what they are made for passes.
+  http::ResponseHead interim{.status = head.status, .fields = {}, .body = {}};
+  head.fields.each("link", [&](const http::Field& link) { interim.fields.add(view_.arena(), link); });
+  client_->send_interim(interim);
+}
+
+void Exchange::on_response_head(const http::ResponseHead& head) {
+  first_byte_at_ = moved_at_ = worker_.loop().now();
+  endpoint_->end_probe(tried_);
+  response_ = head;
+  // RFC 9110 section 6.6.1: who forwards a response without a date gives it one.
+  if (response_.fields.find(http::FieldId::date) == nullptr)
+    response_.fields.add(view_.arena(), "date", worker_.http_date());
+  view_.set_response(response_);
+  run_response_chain(*listener_, decision_, view_);
+  status_ = response_.status;
+  if (!client_->send_head(response_)) {
+    give_up_upstream(upstream::Outcome::bad_response, response_field_refused.code);
+    cause_ = &response_field_refused;
+    status_ = cause_->status;
+    return finish(End::ended);
+  }
+  is_head_sent_ = true;
+  // The timer stands at first_byte's deadline: an idle timeout that is shorter needs it sooner.
+  const upstream::Timeouts& timeouts = decision_.target->timeouts;
+  if (timeouts.idle < timeouts.first_byte) arm_timer();
+  upstream_->pull_body();
+}
+
+void Exchange::on_response_body(net::Buffer bytes) {
+  moved_at_ = worker_.loop().now();
+  client_->send_body(std::move(bytes));
+  if (client_->unsent_bytes() <= relay_window_bytes) return upstream_->pull_body();
+  waits_for_client_ = true;
+  client_->want_room();
+}
+
+void Exchange::on_client_room() {
+  moved_at_ = worker_.loop().now();
+  if (!std::exchange(waits_for_client_, false)) return;
+  upstream_->pull_body();
+}
+
+void Exchange::on_response_end(const http::FieldList&) {
+  timer_.cancel();
+  end_attempt(upstream::Outcome::success, "ok");
+  finish(End::complete);
+}
+
+}  // namespace sluice::gateway

@@ -1,0 +1,356 @@
+"""What an upstream may do, and what the gateway makes of it: refused, blackholed, dead, stale, slow."""
+import contextlib
+import json
+import socket
+import threading
+import time
+
+import pytest
+
+from harness.client import Closed, RawClient, Session, exchange, get, status
+from harness.gateway import free_port
+from harness.upstream import CLOSE, RESET
+
+REFUSED = "127.0.0.1:1"
+OK = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"
+POST = b"POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 0\r\n\r\n"
+GET = b"GET / HTTP/1.1\r\nhost: a\r\n\r\n"
+
+
+def cause(response):
+    return json.loads(response.body)["cause"]
+
+
+@contextlib.contextmanager
+def blackhole():
+    """An address whose connects get no answer: a listener whose queue is full."""
+    with contextlib.ExitStack() as held:
+        listener = held.enter_context(socket.socket())
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(0)
+        for _ in range(4):
+            filler = held.enter_context(socket.socket())
+            filler.setblocking(False)
+            filler.connect_ex(listener.getsockname())
+        time.sleep(0.02)
+        yield f"127.0.0.1:{listener.getsockname()[1]}"
+
+
+def test_a_refused_connect_goes_to_another(gateway, upstream):
+    running = gateway(f"""
+        upstreams: {{u: {{endpoints: [{REFUSED}, $UPSTREAM], balance: round_robin, health: {{failures: 0}}}}}}
+        routes: [{{name: all, to: u}}]
+    """)
+    with Session(running.address) as session:
+        assert [status(session.get()) for _ in range(10)] == [200] * 10
+    tried_twice = running.wait_log(lambda line: len(line.get("attempts", [])) == 2)
+    assert [attempt["endpoint"] for attempt in tried_twice["attempts"]] == [REFUSED, upstream.address]
+    assert tried_twice["retry"] and tried_twice["endpoint"] == upstream.address
+    refused = running.metric("sluice_endpoint_failures_total", endpoint=REFUSED, kind="connect_failed")
+    assert running.metric("sluice_retries_total") == refused >= 5  # a retry is a turn too: it may be each request
+
+
+def test_a_post_too_goes_to_another_when_nothing_was_sent(gateway, upstream):
+    running = gateway(f"""
+        upstreams: {{u: {{endpoints: [{REFUSED}, $UPSTREAM], balance: round_robin, health: {{failures: 0}}}}}}
+        routes: [{{name: all, to: u}}]
+    """)
+    body = b"POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 5\r\n\r\nhello"
+    assert [status(exchange(running.address, body)) for _ in range(4)] == [200] * 4
+    assert [message.body for message in upstream.requests] == [b"hello"] * 4
+
+
+def test_all_refused(gateway):
+    running = gateway(f"""
+        upstreams: {{u: {{endpoints: [{REFUSED}, 127.0.0.1:2]}}}}
+        routes: [{{name: all, to: u}}]
+    """)
+    response = get(running.address)
+    assert status(response) == 502 and cause(response) == "upstream_connect_refused"
+    assert REFUSED.encode() not in response.raw, "the address leaks"
+    line = running.wait_log(lambda line: line["status"] == 502)
+    assert {attempt["endpoint"] for attempt in line["attempts"]} == {REFUSED, "127.0.0.1:2"} and line["side"] == "upstream"
+
+
+def test_a_blackholed_endpoint_goes_to_another_within_its_time(gateway, upstream):
+    with blackhole() as hole:
+        running = gateway(f"""
+            upstreams:
+              u: {{endpoints: [{hole}, $UPSTREAM], balance: round_robin, connect_timeout: 100ms, health: {{failures: 0}}}}
+              hole: {{endpoints: ["{hole}"], connect_timeout: 100ms}}
+            routes: [{{name: all, to: u}}, {{name: hole, match: {{path: /hole}}, to: hole}}]
+        """)
+        for _ in range(4):
+            began = time.monotonic()
+            assert status(get(running.address)) == 200
+            assert time.monotonic() - began < 1
+        response = get(running.address, "/hole")
+        assert status(response) == 504 and cause(response) == "upstream_connect_timeout"
+
+
+def test_a_dead_endpoint_is_set_aside_and_comes_back(gateway, start_upstream):
+    port = free_port()
+    alive = start_upstream("alive")
+    running = gateway(f"""
+        upstreams:
+          u:
+            endpoints: [{alive.address}, 127.0.0.1:{port}]
+            balance: round_robin
+            health: {{failures: 3, set_aside: 200ms}}
+        routes: [{{name: all, to: u}}]
+    """)
+    dead = {"endpoint": f"127.0.0.1:{port}"}
+    with Session(running.address) as session:
+        assert {session.get().body for _ in range(20)} == {b"alive"}
+        assert running.metric("sluice_endpoint_failures_total", **dead) == 3
+        assert running.metric("sluice_endpoint_set_aside", **dead) == 1
+        time.sleep(0.25)
+        assert {session.get().body for _ in range(10)} == {b"alive"}  # one of them probed it, and was served elsewhere
+        assert running.metric("sluice_endpoint_failures_total", **dead) == 4
+        start_upstream("back", port=port)
+        deadline, seen = time.monotonic() + 5, set()
+        while b"back" not in seen and time.monotonic() < deadline:
+            seen.add(session.get().body)
+            time.sleep(0.01)
+        assert [session.get().body for _ in range(4)].count(b"back") == 2
+    assert running.metric("sluice_endpoint_set_aside", **dead) == 0
+    assert running.metric("sluice_endpoint_set_asides_total", **dead) == 1
+
+
+def test_a_hanging_endpoint_is_probed_by_one_request_at_a_time(gateway, start_upstream):
+    alive, hangs = start_upstream("alive"), start_upstream("late", 30)
+    running = gateway(f"""
+        upstreams:
+          u:
+            endpoints: [{alive.address}, {hangs.address}]
+            balance: round_robin
+            first_byte_timeout: 100ms
+            health: {{failures: 1, set_aside: 100ms}}
+        routes: [{{name: all, to: u}}]
+    """, workers=2)
+    results = []
+
+    def client():
+        with Session(running.address) as session:
+            end = time.monotonic() + 1.2
+            while time.monotonic() < end:
+                results.append(status(session.get()))
+
+    threads = [threading.Thread(target=client) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(10)
+    # Six may hit it at once before it is known; then probes after 100, 200, 400 ms, one at a time, each failing.
+    assert set(results) <= {200, 504} and 1 <= results.count(504) <= 6 + 4, results.count(504)
+    assert results.count(200) > 100
+
+
+def test_all_set_aside_is_no_reason_not_to_try(gateway, start_upstream):
+    port = free_port()
+    running = gateway(f"""
+        upstreams: {{u: {{endpoints: ["127.0.0.1:{port}"], health: {{failures: 1, set_aside: 1h}}}}}}
+        routes: [{{name: all, to: u}}]
+    """)
+    assert status(get(running.address)) == 502
+    start_upstream("back", port=port)
+    assert get(running.address).body == b"back"
+
+
+def test_a_5xx_answer_sets_nothing_aside(gateway, upstream):
+    running = gateway("""
+        upstreams: {u: {endpoints: [$UPSTREAM], health: {failures: 1}}}
+        routes: [{name: all, to: u}]
+    """)
+    upstream.default = (b"HTTP/1.1 503 Busy\r\ncontent-length: 0\r\n\r\n",)
+    assert [status(get(running.address)) for _ in range(5)] == [503] * 5
+    assert running.metric("sluice_endpoint_set_aside") == 0
+
+
+# ---- stale pooled connections -----------------------------------------------------------------------------------------
+
+
+def primed(gateway, upstream, *then):
+    """A client whose next request finds a pooled connection, on which the upstream will play `then`."""
+    running = gateway("routes: [{name: all, to: u}]")
+    upstream.answers.extend([(OK,), then])
+    session = Session(running.address)
+    assert status(session.get()) == 200
+    return running, session
+
+
+@pytest.mark.parametrize("end", [CLOSE, RESET])
+def test_a_get_on_a_stale_connection_is_retried_once_on_a_fresh_one(gateway, upstream, end):
+    running, session = primed(gateway, upstream, end)
+    with session:
+        assert session.get("/second").body == b"ok"
+    assert [message.start for message in upstream.requests] == ["GET / HTTP/1.1"] + ["GET /second HTTP/1.1"] * 2
+    assert upstream.connections == 2
+    line = running.wait_log(lambda line: line["path"] == "/second")
+    assert line["status"] == 200 and "fresh" in line["retry"] and len(line["attempts"]) == 2
+    assert running.metric("sluice_retries_total") == 1
+    assert running.metric("sluice_endpoint_failures_total") == 0, "a stale connection is nobody's failure"
+
+
+def test_twice_stale_is_enough(gateway, upstream):
+    running, session = primed(gateway, upstream, CLOSE)
+    upstream.answers.append((CLOSE,))
+    with session:
+        response = session.get("/second")
+    assert status(response) == 502 and cause(response) == "upstream_reset"
+    assert len(upstream.requests) == 3
+
+
+@pytest.mark.parametrize("request_bytes", [POST, b"POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 5\r\n\r\nhello",
+                                           b"PATCH / HTTP/1.1\r\nhost: a\r\ncontent-length: 0\r\n\r\n"])
+def test_a_post_that_was_sent_is_not_retried(gateway, upstream, request_bytes):
+    running, session = primed(gateway, upstream, CLOSE)
+    with session:
+        session.client.send(request_bytes)
+        response = session.client.read_response()
+    assert status(response) == 502 and cause(response) == "upstream_reset"
+    assert len(upstream.requests) == 2
+    assert "not retried" in running.wait_log(lambda line: line["status"] == 502)["retry"]
+
+
+def test_a_get_on_a_fresh_connection_is_not_retried(gateway, upstream):
+    running = gateway("routes: [{name: all, to: u}]")
+    upstream.answers.append((CLOSE,))
+    assert status(get(running.address)) == 502
+    assert len(upstream.requests) == 1
+
+
+def test_nor_is_one_whose_answer_had_begun(gateway, upstream):
+    running, session = primed(gateway, upstream, b"HTTP/1.1 200 OK\r\n", CLOSE)
+    with session:
+        assert status(session.get()) == 502
+    assert len(upstream.requests) == 2
+
+
+def test_a_connection_closed_while_idle_costs_nothing(gateway, upstream):
+    running = gateway("routes: [{name: all, to: u}]")
+    upstream.answers.append((OK, CLOSE))
+    with Session(running.address) as session:
+        assert status(session.get()) == 200
+        time.sleep(0.05)
+        session.client.send(POST)
+        assert status(session.client.read_response()) == 200
+    assert running.metric("sluice_retries_total") == 0 and upstream.connections == 2
+
+
+def test_connection_close_is_obeyed(gateway, upstream):
+    running = gateway("routes: [{name: all, to: u}]")
+    upstream.default = (b"HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 2\r\n\r\nok",)
+    with Session(running.address) as session:
+        responses = [session.get() for _ in range(3)]
+    assert upstream.connections == 3 and not any(response.all("connection") for response in responses)
+
+
+def test_idle_connections_are_let_go_in_time(gateway, upstream):
+    running = gateway("""
+        upstreams: {u: {endpoints: [$UPSTREAM], keep_alive: {idle_timeout: 50ms}}}
+        routes: [{name: all, to: u}]
+    """)
+    with Session(running.address) as session:
+        for _ in range(3):
+            assert status(session.get()) == 200
+            time.sleep(0.15)
+    assert upstream.connections == 3 and not upstream.faults
+    deadline = time.monotonic() + 5  # the pool sweeps once a second
+    while running.metric("sluice_pool_idle") and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert running.metric("sluice_pool_idle") == 0
+
+
+# ---- timeouts -----------------------------------------------------------------------------------------------------------
+
+TIMEOUTS = """
+upstreams: {u: {endpoints: [$UPSTREAM], health: {failures: 0}}}
+listeners:
+  - {name: public, bind: $LISTEN, request_header_timeout: 150ms, keep_alive_timeout: 150ms, client_idle_timeout: 150ms}
+routes:
+  - {name: first, match: {path: /first}, timeouts: {first_byte_timeout: 100ms}, to: u}
+  - {name: idle, match: {path: /idle}, timeouts: {idle_timeout: 100ms}, to: u}
+  - {name: whole, match: {path: /whole}, timeouts: {request_timeout: 150ms}, to: u}
+"""
+
+
+def timed(address, path, method="GET"):
+    began = time.monotonic()
+    response = exchange(address, f"{method} {path} HTTP/1.1\r\nhost: a\r\ncontent-length: 0\r\n\r\n".encode())
+    return response, time.monotonic() - began
+
+
+def test_no_response_head_in_time(gateway, upstream):
+    running = gateway(TIMEOUTS)
+    upstream.answers.append((2.0, OK))
+    response, took = timed(running.address, "/first")
+    assert status(response) == 504 and cause(response) == "upstream_timeout_first_byte" and 0.09 < took < 1
+    assert running.wait_log(lambda line: line.get("cause") == "upstream_timeout_first_byte")["attempts"]
+
+
+def test_an_answer_that_stalls_is_cut(gateway, upstream):
+    running = gateway(TIMEOUTS)
+    upstream.answers.append((b"HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nhello", 2.0, b"world"))
+    with RawClient(running.address) as client:
+        client.send(b"GET /idle HTTP/1.1\r\nhost: a\r\n\r\n")
+        with pytest.raises(Closed):
+            client.read_response()
+    line = running.wait_log(lambda line: line.get("cause") == "upstream_timeout_idle")
+    assert line["status"] == 200 and line["route"] == "idle"
+
+
+def test_the_whole_exchange_in_time_though_bytes_move(gateway, upstream):
+    running = gateway(TIMEOUTS)
+    upstream.answers.append((b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n", *[0.03, b"x"] * 100))
+    with RawClient(running.address) as client:
+        client.send(b"GET /whole HTTP/1.1\r\nhost: a\r\n\r\n")
+        with pytest.raises(Closed):
+            client.read_response()
+    line = running.wait_log(lambda line: line.get("cause") == "upstream_timeout_request")
+    assert 140_000 < line["duration_us"] < 1_000_000
+
+
+def test_a_slow_answer_within_its_times_is_left_alone(gateway, upstream):
+    running = gateway(TIMEOUTS)
+    upstream.answers.append((b"HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\n", *[0.04, b"x"] * 10))
+    assert timed(running.address, "/idle")[0].body == b"x" * 10
+
+
+def test_a_head_that_does_not_come_in_time(gateway):
+    running = gateway(TIMEOUTS)
+    with RawClient(running.address) as client:
+        for byte in b"GET / HTTP/1.1\r\n":  # trickling extends nothing
+            client.send(bytes([byte]))
+            time.sleep(0.015)
+        response = client.read_response()
+        assert status(response) == 408 and cause(response) == "request_header_timeout" and client.is_closed()
+
+
+def test_an_idle_connection_is_closed_without_a_word(gateway):
+    running = gateway(TIMEOUTS)
+    with RawClient(running.address) as client:
+        assert client.is_closed(2)
+    with RawClient(running.address) as client:
+        client.send(b"GET /x HTTP/1.1\r\nhost: a\r\n\r\n")
+        client.read_response()
+        assert client.is_closed(2)
+
+
+def test_a_body_that_does_not_come(gateway, upstream):
+    running = gateway(TIMEOUTS)
+    with RawClient(running.address) as client:
+        client.send(b"POST /first HTTP/1.1\r\nhost: a\r\ncontent-length: 10\r\n\r\nhello")
+        response = client.read_response()
+        assert status(response) == 408 and cause(response) == "request_body_timeout" and client.is_closed()
+    assert not upstream.requests
+
+
+def test_causes_are_counted(gateway, upstream):
+    running = gateway(TIMEOUTS)
+    upstream.answers.append((2.0, OK))
+    timed(running.address, "/first")
+    get(running.address, "/none")
+    assert running.metric("sluice_gateway_answers_total", cause="upstream_timeout_first_byte") == 1
+    assert running.metric("sluice_gateway_answers_total", cause="no_route") == 1
+    assert running.metric("sluice_route_answers_total", route="first", cause="upstream_timeout_first_byte") == 1
