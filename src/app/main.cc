@@ -1,8 +1,12 @@
 // The command line: `sluice COMMAND ...`. What a command does stands in its own file.
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <cstdio>
-#include <cstdlib>
+#include <iterator>
+#include <span>
+#include <string>
+#include <vector>
 
 #include "app/commands.h"
 #include "config/suggest.h"
@@ -64,21 +68,60 @@ struct CommandLine {
   }
 };
 
-// "did you mean": of the commands for the first word, of the options of the command for an option.
-void suggest(CommandLine& line, int argc, char** argv) {
+const CLI::App& chosen_command(const CommandLine& line) {
+  const auto chosen = line.app.get_subcommands();
+  return chosen.empty() ? line.app : *chosen.front();
+}
+
+// The words that may stand after this command: commands, options, and the values of those that have few.
+std::vector<std::string> known_words(const CommandLine& line) {
+  const CLI::App& command = chosen_command(line);
   std::vector<std::string> words;
-  const CLI::App* command = &line.app;
-  for (const CLI::App* chosen : line.app.get_subcommands()) command = chosen;
-  for (const CLI::App* known : command->get_subcommands([](const CLI::App*) { return true; })) words.push_back(known->get_name());
-  for (const CLI::Option* option : command->get_options())
+  for (const CLI::App* known : command.get_subcommands([](const CLI::App*) { return true; })) words.push_back(known->get_name());
+  for (const CLI::Option* option : command.get_options()) {
     for (const std::string& name : option->get_lnames()) words.push_back("--" + name);
-  const std::vector<std::string_view> known(words.begin(), words.end());
+    for (const std::string& name : option->get_snames()) words.push_back("-" + name);
+  }
+  if (command.get_name() == "manual") std::ranges::move(manual_pages(), std::back_inserter(words));
+  if (command.get_name() == "run") words.insert(words.end(), {"auto", "uring", "epoll"});
+  return words;
+}
+
+// The parser names all words it could not place. One of them is the mistake: an unknown command, else an unknown option,
+// else a word too many.
+std::string name_mistake(const CommandLine& line, std::span<const std::string_view> known, int argc, char** argv) {
+  if (line.app.get_subcommands().empty() && argc > 1 && *argv[1] != '-')
+    return std::string("there is no command '") + argv[1] + "'";
+  for (int i = 1; i < argc; ++i) {
+    const std::string_view word = std::string_view(argv[i]).substr(0, std::string_view(argv[i]).find('='));
+    if (word.starts_with('-') && std::ranges::find(known, word) == known.end())
+      return "there is no option '" + std::string(word) + "'";
+  }
+  const auto extras = line.app.remaining(true);
+  return extras.empty() ? "too many arguments" : "one argument too many: '" + extras.front() + "'";
+}
+
+void suggest(const CommandLine& line, std::span<const std::string_view> known, int argc, char** argv) {
   for (int i = 1; i < argc; ++i) {
     const std::string_view word(argv[i]);
-    if (std::find(known.begin(), known.end(), word) != known.end() || word == command->get_name()) continue;
-    if (const auto near = config::did_you_mean(word.substr(0, word.find('=')), known))
-      std::fprintf(stderr, "  did you mean '%s'?\n", std::string(*near).c_str());
+    const std::size_t end = word.find('=');
+    for (const std::string_view part : {word.substr(0, end), end == std::string_view::npos ? "" : word.substr(end + 1)}) {
+      if (part == chosen_command(line).get_name() || std::ranges::find(known, part) != known.end()) continue;
+      if (const auto near = config::did_you_mean(part, known))
+        std::fprintf(stderr, "  did you mean '%s'?\n", std::string(*near).c_str());
+    }
   }
+}
+
+int complain(const CommandLine& line, const CLI::ParseError& fault, int argc, char** argv) {
+  const std::vector<std::string> words = known_words(line);
+  const std::vector<std::string_view> known(words.begin(), words.end());
+  const bool has_extras = fault.get_exit_code() == static_cast<int>(CLI::ExitCodes::ExtrasError);
+  const std::string what = has_extras ? name_mistake(line, known, argc, argv) : fault.what();
+  std::fprintf(stderr, "sluice: %s\n", what.c_str());
+  suggest(line, known, argc, argv);
+  std::fputs("  `sluice --help` lists the commands, `sluice COMMAND --help` what one takes\n", stderr);
+  return control::exit_usage;
 }
 
 int dispatch(CommandLine& line) {
@@ -99,10 +142,7 @@ int main_of(int argc, char** argv) {
   } catch (const CLI::Success& wanted) {  // --help, --version
     return line.app.exit(wanted);
   } catch (const CLI::ParseError& fault) {
-    std::fprintf(stderr, "sluice: %s\n", fault.what());
-    suggest(line, argc, argv);
-    std::fputs("  `sluice --help` lists the commands, `sluice COMMAND --help` what one takes\n", stderr);
-    return control::exit_usage;
+    return complain(line, fault, argc, argv);
   }
   return dispatch(line);
 }

@@ -65,8 +65,8 @@ constexpr std::array<AccessField, 27> fields{{
      "What was tried, in order, at most four: objects of `endpoint`, `outcome` and `waited_us`. Absent when nothing "
      "was."},
     {"retry", "Why a further attempt was or was not made. Absent when the first one succeeded."},
-    {"request_bytes", "Bytes of the request's body as received, without its framing."},
-    {"response_bytes", "Bytes of the response's body as sent, without its framing."},
+    {"request_bytes", "Bytes of the request as received: its head, its body and their framing."},
+    {"response_bytes", "Bytes of the response as sent: its head, its body and their framing."},
     {"duration_us", "Microseconds from the request's first byte to the response's last."},
     {"upstream_connect_us",
      "Microseconds until a new connection to the upstream stood. Absent when a pooled one served."},

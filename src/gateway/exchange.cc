@@ -102,16 +102,8 @@ void Exchange::send_made_reply() {
   if (reply.cause != nullptr) {
     cause_ = reply.cause;
     detail_ = reply.detail;
-    make_fault_reply(*reply.cause, view_);
   }
-  const bool is_head = view_.request().method == http::Method::head;
-  const auto size = static_cast<std::int64_t>(reply.body.size());
-  response_ = {.status = reply.status,
-               .fields = reply.fields,
-               .body = {is_head ? 0 : size},
-               .announced_length = is_head ? size : http::BodySize::unknown};
-  if (!reply.content_type.empty()) response_.fields.add(view_.arena(), "content-type", reply.content_type);
-  response_.fields.add(view_.arena(), "date", worker_.http_date());
+  response_ = reply_head(view_, worker_.http_date());
   view_.set_response(response_);
   run_response_chain(*listener_, decision_, view_);
   status_ = response_.status;
@@ -120,7 +112,7 @@ void Exchange::send_made_reply() {
     status_ = cause_->status;
     return finish(End::ended);
   }
-  if (!is_head && !reply.body.empty()) client_->send_body(reply.body);
+  if (!response_.body.is_empty()) client_->send_body(reply.body);
   finish(End::complete);
 }
 

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "route/explain.h"
 
@@ -261,6 +262,24 @@ std::string chain_text(std::span<const ChainLink> listener, std::span<const Chai
   return out.empty() ? "none" : out;
 }
 
+// "host a.example.com; path /a, /b/*; method GET"
+std::string match_text(const route::MatchConfig& match) {
+  std::string out;
+  const auto add = [&out](std::string_view name, const auto& list, auto text_of) {
+    if (list.empty()) return;
+    (out += out.empty() ? "" : "; ") += name;
+    const char* separator = " ";
+    for (const auto& one : list) (out += std::exchange(separator, ", ")) += text_of(one);
+  };
+  const auto named = [](const route::NamedMatch& one) { return one.name + " " + one.match.describe(); };
+  add("host", match.host, [](const route::HostPattern& host) { return (host.is_wildcard ? "*." : "") + host.name; });
+  add("path", match.path, [](const route::PathPattern& path) { return (path.regex != nullptr ? "regex " : "") + path.text; });
+  add("method", match.method, [](const route::MethodName& method) { return method.name; });
+  add("header", match.header.list, named);
+  add("query", match.query.list, named);
+  return out.empty() ? "every request" : out;
+}
+
 std::string target_text(const RoutePlan& route) {
   std::string out;
   std::uint32_t before = 0;
@@ -300,7 +319,7 @@ std::string explain_plan(const RootConfig& config, const Plan& plan, ExplainForm
       if (!names.empty() && std::ranges::none_of(names, [&](const auto& name) { return *name == listener.name; })) continue;
       const RoutePlan& route = plan.routes[i];
       const std::string chain = chain_text(chain_before(listener, &route), route.chain), target = target_text(route);
-      const std::string match = config::dump(config.routes[i].match);
+      const std::string match = match_text(config.routes[i].match);
       out += fmt::format("  route {}\n    match    {}\n    policies {}\n    to       {}\n", route.name, match, chain, target);
       json.begin_object();
       json.member("name", route.name);

@@ -19,4 +19,18 @@ void make_fault_reply(const Cause& cause, policy::Exchange& exchange) {
   if (cause.status == 503) exchange.add_reply_field("retry-after", "1");
 }
 
+http::ResponseHead reply_head(policy::Exchange& exchange, std::string_view date) {
+  auto& reply = exchange.made_reply();
+  if (reply.cause != nullptr) make_fault_reply(*reply.cause, exchange);
+  const bool is_head = exchange.request().method == http::Method::head;
+  const auto size = static_cast<std::int64_t>(reply.body.size());
+  http::ResponseHead head{.status = reply.status,
+                          .fields = reply.fields,
+                          .body = {is_head ? 0 : size},
+                          .announced_length = is_head ? size : http::BodySize::unknown};
+  if (!reply.content_type.empty()) head.fields.add(exchange.arena(), "content-type", reply.content_type);
+  head.fields.add(exchange.arena(), "date", date);
+  return head;
+}
+
 }  // namespace sluice::gateway

@@ -1,6 +1,7 @@
 #include "gateway/plan_compiler.h"
 
 #include <algorithm>
+#include <array>
 #include <map>
 #include <set>
 #include <string>
@@ -47,6 +48,7 @@ class Compiler {
     };
     std::map<std::string, Owner> addresses;
     addresses.emplace(config_.admin.bind.address.text(), Owner{"`admin`", config_.admin.bind.place});
+    check_admin();
     for (std::size_t i = 0; i < config_.listeners.size(); ++i) {
       const ListenerConfig& listener = config_.listeners[i];
       if (const auto [at, is_new] = names.emplace(*listener.name, listener.name.place); !is_new)
@@ -61,6 +63,19 @@ class Compiler {
       diagnostic.help = "choose another port";
       if (!at->second.place.is_known()) diagnostic.help += ", or give `admin` another one: it listens there by default";
     }
+  }
+
+  void check_admin() {
+    const BindAddress& bind = config_.admin.bind;
+    if (is_loopback(bind.address)) return;
+    diagnostics_.warning(bind.place, "admin_exposed", "admin.bind",
+                         bind.text + " is no loopback address, and the admin pages ask nobody who they are")
+        .help = "bind it to 127.0.0.1, or let a firewall decide who reaches it";
+  }
+
+  static bool is_loopback(const net::Address& address) {
+    constexpr std::array<std::uint8_t, 16> localhost{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1};
+    return address.is_v4 ? address.ip[12] == 127 : address.ip == localhost;
   }
 
   config::Diagnostic& report_twice(config::Place place, std::string_view code, std::string path, std::string what,

@@ -59,10 +59,7 @@ bool Probe::run(const Plan& plan, const ListenerPlan& listener, const ProbeReque
                    .listener = listener.name});
   decision_ = decide(plan, listener, exchange_);
   if (!exchange_.has_reply()) return true;
-  auto& reply = exchange_.made_reply();
-  if (reply.cause != nullptr) make_fault_reply(*reply.cause, exchange_);
-  answer_ = {.status = reply.status, .fields = reply.fields, .body = {static_cast<std::int64_t>(reply.body.size())}};
-  if (!reply.content_type.empty()) answer_.fields.add(arena_, "content-type", reply.content_type);
+  answer_ = reply_head(exchange_, "(now)");
   exchange_.set_response(answer_);
   run_response_chain(listener, decision_, exchange_);
   return true;

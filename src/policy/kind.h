@@ -45,7 +45,7 @@ struct Kind {
   Stage stage;
   std::string_view summary;  // one sentence for schema and manual
   bool always_answers = false;       // a route with it needs no `to`
-  bool is_on_by_default = false;     // stands first in a chain that does not name it
+  bool is_on_by_default = false;     // stands first in a chain that does not name it; for one kind at most
   std::span<const Cause* const> causes = {};
 
   // From here on filled by make_kind().

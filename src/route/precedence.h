@@ -1,6 +1,6 @@
 #pragma once
 // Which of several routes that match a request takes it. This is the one description; the router, explain and the
-// analysis follow it, and docs/configuration.md repeats it.
+// analysis follow it, and docs/routing.md repeats it.
 //
 //  1. Host: an exact name, then the wildcard with more labels, then no host condition.
 //  2. Path, when the hosts are equal:

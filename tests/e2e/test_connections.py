@@ -1,4 +1,5 @@
 """HTTP/1.1 on the wire as clients use it: curl and raw sockets; what a connection survives and what it does not."""
+import os
 import subprocess
 import threading
 import time
@@ -145,7 +146,6 @@ def test_a_client_gone_while_the_upstream_thinks(gateway, upstream):
 
 def test_a_client_gone_in_mid_download_stops_the_upstream(gateway, upstream):
     running = gateway(ALL)
-    sent = []
     upstream.answers.append((b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n", *[b"10000\r\n" + b"x" * 65536 + b"\r\n"] * 4000))
     with RawClient(running.address) as client:
         client.send(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n")
@@ -153,7 +153,7 @@ def test_a_client_gone_in_mid_download_stops_the_upstream(gateway, upstream):
         client.reset()
     assert wait_until(lambda: not upstream.sockets)
     assert running.wait_log(lambda line: line.get("cause") == "client_closed")["status"] == 200
-    assert status(exchange(running.address, b"GET / HTTP/1.1\r\nhost: a\r\n\r\n")) == 200 and not sent
+    assert status(exchange(running.address, b"GET / HTTP/1.1\r\nhost: a\r\n\r\n")) == 200
 
 
 def test_an_upstream_that_is_cut_cuts_the_client(gateway, upstream):
@@ -182,9 +182,8 @@ def test_many_connections_come_and_go(gateway):
 
 
 def test_no_file_descriptor_stays_behind(gateway):
-    import os
     running = gateway(ALL)
-    count = lambda: len(os.listdir(f"/proc/{running.process.pid}/fd"))
+    count = lambda: len(os.listdir(f"/proc/{running.process.pid}/fd")) - running.metric("sluice_pool_open")
     with Session(running.address) as session:
         session.get()
     assert wait_until(lambda: running.metric("sluice_connections_open") == 0)

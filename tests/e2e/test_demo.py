@@ -4,6 +4,7 @@ import os
 import pathlib
 import re
 import subprocess
+import time
 
 import pytest
 
@@ -79,6 +80,47 @@ def test_balancing(demo):
 def test_services_can_be_told_to_fail(demo):
     assert get(demo.address, "/payments/1?status=503").start.startswith("HTTP/1.1 503 ")
     assert exchange(demo.address, b"GET /payments/1?drop=1 HTTP/1.1\r\nhost: a\r\n\r\n").start.startswith("HTTP/1.1 502 ")
+
+
+def commands():
+    """The six that `./dev run` prints: {title: command line}."""
+    script = (ROOT / "tools/dev/run.sh").read_text(encoding="utf-8")
+    return {title.strip(): line for title, line in re.findall(r"^  [1-6] (\S+(?: \S+)*)  +(curl .*)$", script, re.M)}
+
+
+def test_the_six_commands_do_what_they_say(demo):
+    said = {}
+    for title, line in commands().items():
+        line = line.replace("$gateway_address", f"127.0.0.1:{demo.address[1]}")
+        done = subprocess.run(["bash", "-o", "pipefail", "-c", line], capture_output=True, text=True, timeout=20)
+        assert done.returncode == 0, f"{line}: {done.stderr}"
+        said[title] = done.stdout
+    assert len(said) == 6
+    assert json.loads(said["path routing"])["service"] == "payments"
+    assert json.loads(said["host routing"])["service"] == "messages"
+    assert "/v2/users/42" in said["header added"] and "edge" in said["header added"] and "x-request-id" in said["header added"]
+    assert said["redirect"].startswith("HTTP/1.1 308 ") and "location: /users/42" in said["redirect"]
+    assert said["a clear 404"].startswith("HTTP/1.1 404 ") and '"cause":"no_route"' in said["a clear 404"]
+    assert sorted(said["balancing"].split()) == ["users-1"] * 3 + ["users-2"] * 3
+
+
+def test_a_service_that_is_slow_or_dies_is_gone_round(demo, services, tmp_path):
+    began = time.monotonic()
+    assert echo(get(demo.address, "/payments/1?delay=200ms"))["service"] == "payments" and time.monotonic() - began >= 0.2
+    text = demo.config_path.read_text(encoding="utf-8").replace(f"127.0.0.1:{services['users-2']}", "127.0.0.1:1")
+    demo.config_path.write_text(text, encoding="utf-8")
+    time.sleep(0.1)
+    assert {get(demo.address, "/users/1").first("x-served-by") for _ in range(8)} == {"users-1"}
+
+
+def test_a_mistyped_config_is_told_where_and_what(demo):
+    text = demo.config_path.read_text(encoding="utf-8")
+    demo.config_path.write_text(text.replace("upstreams:", "upsteams:"), encoding="utf-8")
+    deadline = time.monotonic() + 5
+    while "did you mean" not in demo.stderr() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert "did you mean 'upstreams'" in demo.stderr() and "gateway.yaml:" in demo.stderr()
+    assert echo(get(demo.address, "/payments/1"))["service"] == "payments"
 
 
 def test_what_dev_run_prints_matches_the_config():

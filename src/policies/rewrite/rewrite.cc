@@ -145,7 +145,9 @@ config::Fault Config::check(const Config& config) {
     Arena arena;
     const std::string host = config.host->sample("");
     if (const auto read = http::canonicalise_authority(host, arena); !read)
-      return {.what = read.error().detail, .field = "host"};
+      return {.what = read.error().detail,
+              .field = "host",
+              .help = "write a name, with a port where one is wanted: `users.internal:8080`"};
   }
   return {};
 }

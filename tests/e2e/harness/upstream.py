@@ -57,6 +57,12 @@ class RecordingUpstream:
             time.sleep(0.002)
         return len(self.requests) >= count
 
+    def wait_fault(self, seconds=0.1):
+        """Waits a moment for a cut request to be noticed; it may never have got here."""
+        deadline = time.monotonic() + seconds
+        while not self.faults and time.monotonic() < deadline:
+            time.sleep(0.002)
+
     def accept(self):
         while True:
             try:
