@@ -300,3 +300,81 @@ def test_each_line_of_the_log_names_its_generation(gateway):
     assert wait_for(lambda: number_of(running.address) == "2")
     assert running.wait_log(lambda line: line["generation"] == 1) and running.wait_log(lambda line: line["generation"] == 2)
     assert re.search(r"generation 2 is live on all workers, \d+\.\d ms", running.stderr())
+
+
+def test_a_listener_widened_to_all_addresses_is_refused_with_the_reason(gateway):
+    """Its port is held by the address that it leaves: that takes two steps, and the gateway says so."""
+    running = gateway(config(1))
+    running.write_config(config(2, f"listeners: [{{name: public, bind: 0.0.0.0:{running.address[1]}}}]"))
+    assert wait_for(lambda: running.metric("sluice_config_reloads_total", result="refused") == 1)
+    assert number_of(running.address) == "1" and "in two steps" in running.stderr()
+    running.write_config(config(3))
+    assert wait_for(lambda: number_of(running.address) == "3", 2), running.stderr()
+
+
+def test_the_admin_listener_moves(gateway):
+    running = gateway(config(1))
+    old, running.admin = running.admin, ("127.0.0.1", free_port())
+    running.write_config(config(2))
+    assert wait_for(lambda: number_of(running.address) == "2")
+    assert running.admin_request("/healthz")[0] == 200
+    with pytest.raises(OSError):
+        get(old, "/healthz")
+
+
+def test_a_storm_of_changes_and_signals_ends_in_the_last(gateway):
+    running = gateway(config(0), workers=2)
+    with Load(running.address) as load:
+        for number in range(1, 101):
+            in_place(running, config(number))
+            running.process.send_signal(signal.SIGHUP)
+        assert wait_for(lambda: number_of(running.address) == "100")
+    assert not load.failed, load.failed[:3]
+
+
+def test_a_large_config_is_swapped_without_a_stall(gateway):
+    many = "routes:\n" + "".join(f"  - {{name: r{n}, match: {{host: h{n}.example.com, path: '/a{n}/{{id}}'}}, to: u}}\n" for n in range(10_000))
+    running = gateway(config(0), workers=1)
+    slowest = 0
+    with Session(running.address) as session:
+        session.get()
+        running.write_config(many + "  - {name: all, policies: [headers: {response: {set: {x-number: '1'}}}], to: u}\n")
+        deadline = time.monotonic() + 30
+        while time.monotonic() < deadline:
+            began = time.monotonic()
+            number = session.get().first("x-number")
+            slowest = max(slowest, time.monotonic() - began)
+            if number == "1":
+                break
+        assert number == "1" and session.get("/a77/x", "h77.example.com").first("x-number") is None
+    assert slowest < 0.25, f"a request waited {slowest * 1000:.0f} ms"  # the rest of the 2 cores is the compiler's
+
+
+def test_ipv6_on_both_sides(gateway):
+    import socket
+    try:
+        taken = socket.create_server(("::1", 0), family=socket.AF_INET6)
+    except OSError:
+        pytest.skip("no IPv6 here")
+
+    def serve():
+        while True:
+            try:
+                connection, _ = taken.accept()
+            except OSError:
+                return
+            connection.recv(65536)
+            connection.sendall(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\nconnection: close\r\n\r\nok")
+            connection.close()
+
+    threading.Thread(target=serve, daemon=True).start()
+    port = free_port()
+    running = gateway(f"""
+        listeners: [{{name: public, bind: $LISTEN}}, {{name: six, bind: "[::1]:{port}"}}]
+        upstreams: {{u: {{endpoints: ["[::1]:{taken.getsockname()[1]}"]}}}}
+        routes: [{{name: all, to: u}}]
+    """)
+    assert get(("::1", port)).body == b"ok" and get(running.address).body == b"ok"
+    line = running.wait_log(lambda line: line["listener"] == "six")
+    assert line["client"] == "::1" and line["endpoint"].startswith("[::1]:")
+    taken.close()

@@ -5,7 +5,7 @@
 
 reports=build/reports # JUnit files, summed at the end
 python=/usr/bin/python3
-end_to_end_seconds=600 # then pytest is interrupted and says where it stood
+end_to_end_seconds=1200 # then pytest is interrupted and says where it stood
 
 verb_test() {
   local sanitize=yes

@@ -19,7 +19,7 @@ STOP_SECONDS = 20
 
 
 def binary():
-    return pathlib.Path(os.environ.get("SLUICE_BIN", ROOT / "out/sluice"))
+    return pathlib.Path(os.environ.get("SLUICE_BIN", ROOT / "out/sluice")).resolve()
 
 
 def free_port():
