@@ -21,8 +21,8 @@ int check(const CheckOptions& options) {
   }
   if (!options.as_json)
     std::printf("%s is good: %zu listener%s, %zu route%s, %zu test%s passed\n", options.config.c_str(),
-                loaded->plan->listeners.size(), loaded->plan->listeners.size() == 1 ? "" : "s", loaded->plan->routes.size(),
-                loaded->plan->routes.size() == 1 ? "" : "s", loaded->config.tests.size(),
+                loaded->plan->listeners.size(), loaded->plan->listeners.size() == 1 ? "" : "s",
+                loaded->plan->routes.size(), loaded->plan->routes.size() == 1 ? "" : "s", loaded->config.tests.size(),
                 loaded->config.tests.size() == 1 ? "" : "s");
   return control::exit_ok;
 }

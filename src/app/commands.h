@@ -9,7 +9,7 @@ namespace sluice::app {
 
 struct RunOptions {
   std::string config;
-  unsigned workers = 0;      // 0: the cores this process may use
+  unsigned workers = 0;  // 0: the cores this process may use
   std::string loop = "auto";
 };
 struct CheckOptions {
@@ -18,10 +18,10 @@ struct CheckOptions {
 };
 struct ExplainOptions {
   std::string config;
-  std::string url;           // "": the whole plan
+  std::string url;  // "": the whole plan
   std::string method = "GET";
   std::vector<std::string> headers;  // "name: value"
-  std::string listener;      // "": the first
+  std::string listener;              // "": the first
   bool as_json = false;
 };
 

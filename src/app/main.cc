@@ -37,8 +37,10 @@ struct CommandLine {
     app.add_subcommand("schema", "Print the JSON Schema (2020-12) of the config file, for editors");
     auto* const manual = app.add_subcommand("manual", "Print a reference page as Markdown");
     manual->add_option("PAGE", page, "Which page")->required()->check(CLI::IsMember(manual_pages()));
-    app.footer("Without CONFIG the environment variable SLUICE_CONFIG names the config file.\n"
-               "Exit codes: 0 good, 1 the config has errors, 2 wrong command line, 3 cannot start, 4 drain cut exchanges off.");
+    app.footer(
+        "Without CONFIG the environment variable SLUICE_CONFIG names the config file.\n"
+        "Exit codes: 0 good, 1 the config has errors, 2 wrong command line, 3 cannot start, 4 drain cut exchanges "
+        "off.");
   }
 
   static void add_config(CLI::App& command, std::string& config) {
@@ -58,11 +60,13 @@ struct CommandLine {
     command.add_flag("--json", check.as_json, "One JSON object a diagnostic, on standard output");
   }
   void add_explain() {
-    auto& command = *app.add_subcommand("explain", "Say what would be done with a request and why; without URL: the plan");
+    auto& command =
+        *app.add_subcommand("explain", "Say what would be done with a request and why; without URL: the plan");
     add_config(command, explain.config);
     command.add_option("URL", explain.url, "The request, such as http://api.example.com/users/42");
     command.add_option("-X,--method", explain.method, "Its method");
-    command.add_option("-H,--header", explain.headers, "A header of it, 'name: value'; may be repeated")->allow_extra_args(false);
+    command.add_option("-H,--header", explain.headers, "A header of it, 'name: value'; may be repeated")
+        ->allow_extra_args(false);
     command.add_option("--listener", explain.listener, "The listener it arrives on; default: the first");
     command.add_flag("--json", explain.as_json, "As JSON");
   }
@@ -77,7 +81,8 @@ const CLI::App& chosen_command(const CommandLine& line) {
 std::vector<std::string> known_words(const CommandLine& line) {
   const CLI::App& command = chosen_command(line);
   std::vector<std::string> words;
-  for (const CLI::App* known : command.get_subcommands([](const CLI::App*) { return true; })) words.push_back(known->get_name());
+  for (const CLI::App* known : command.get_subcommands([](const CLI::App*) { return true; }))
+    words.push_back(known->get_name());
   for (const CLI::Option* option : command.get_options()) {
     for (const std::string& name : option->get_lnames()) words.push_back("--" + name);
     for (const std::string& name : option->get_snames()) words.push_back("-" + name);
@@ -87,8 +92,8 @@ std::vector<std::string> known_words(const CommandLine& line) {
   return words;
 }
 
-// The parser names all words it could not place. One of them is the mistake: an unknown command, else an unknown option,
-// else a word too many.
+// The parser names all words it could not place. One of them is the mistake: an unknown command, else an unknown
+// option, else a word too many.
 std::string name_mistake(const CommandLine& line, std::span<const std::string_view> known, int argc, char** argv) {
   if (line.app.get_subcommands().empty() && argc > 1 && *argv[1] != '-')
     return std::string("there is no command '") + argv[1] + "'";
@@ -105,7 +110,8 @@ void suggest(const CommandLine& line, std::span<const std::string_view> known, i
   for (int i = 1; i < argc; ++i) {
     const std::string_view word(argv[i]);
     const std::size_t end = word.find('=');
-    for (const std::string_view part : {word.substr(0, end), end == std::string_view::npos ? "" : word.substr(end + 1)}) {
+    for (const std::string_view part :
+         {word.substr(0, end), end == std::string_view::npos ? "" : word.substr(end + 1)}) {
       if (part == chosen_command(line).get_name() || std::ranges::find(known, part) != known.end()) continue;
       if (const auto near = config::did_you_mean(part, known))
         std::fprintf(stderr, "  did you mean '%s'?\n", std::string(*near).c_str());

@@ -1,9 +1,10 @@
+#include "config/manual.h"
+
 #include <fmt/format.h>
 
 #include <cstdio>
 
 #include "app/commands.h"
-#include "config/manual.h"
 #include "control/prometheus.h"
 #include "control/service.h"
 #include "gateway/access_log.h"
@@ -28,8 +29,9 @@ std::string cell(std::string_view text) {
 std::string configuration() {
   std::string out = "## The file\n\n" + config::manual_table<gateway::RootConfig>() + "\n## Policies\n";
   for (const policy::Kind* kind : policy::kinds())
-    out += fmt::format("\n### `{}`\n\n{} Stage `{}`{}.\n\n{}", kind->name, kind->summary, policy::stage_name(kind->stage),
-                       kind->is_on_by_default ? "; in force by default" : "", config::manual_table(kind->fields()));
+    out +=
+        fmt::format("\n### `{}`\n\n{} Stage `{}`{}.\n\n{}", kind->name, kind->summary, policy::stage_name(kind->stage),
+                    kind->is_on_by_default ? "; in force by default" : "", config::manual_table(kind->fields()));
   return out;
 }
 
@@ -40,8 +42,8 @@ std::string causes() {
   constexpr std::string_view sides[] = {"client", "gateway", "upstream"};
   for (const auto list : lists)
     for (const Cause* cause : list)
-      out += fmt::format("| `{}` | {} | {} | {} |\n", cause->code, cause->status, sides[static_cast<unsigned>(cause->side)],
-                         cell(cause->meaning));
+      out += fmt::format("| `{}` | {} | {} | {} |\n", cause->code, cause->status,
+                         sides[static_cast<unsigned>(cause->side)], cell(cause->meaning));
   return out;
 }
 
@@ -49,13 +51,15 @@ std::string metrics() {
   constexpr std::string_view types[] = {"counter", "gauge", "histogram"};
   std::string out = "| metric | type | labels | meaning |\n|---|---|---|---|\n";
   for (const auto& info : control::metric_infos())
-    out += fmt::format("| `{}` | {} | {} | {} |\n", info.name, types[static_cast<unsigned>(info.type)], info.labels, cell(info.help));
+    out += fmt::format("| `{}` | {} | {} | {} |\n", info.name, types[static_cast<unsigned>(info.type)], info.labels,
+                       cell(info.help));
   return out;
 }
 
 std::string access_log() {
   std::string out = "| field | meaning |\n|---|---|\n";
-  for (const auto& field : gateway::access_log_fields()) out += fmt::format("| `{}` | {} |\n", field.name, cell(field.meaning));
+  for (const auto& field : gateway::access_log_fields())
+    out += fmt::format("| `{}` | {} |\n", field.name, cell(field.meaning));
   return out;
 }
 
@@ -63,7 +67,8 @@ struct Page {
   const char* name;
   std::string (*make)();
 };
-constexpr Page pages[] = {{"configuration", configuration}, {"causes", causes}, {"metrics", metrics}, {"access-log", access_log}};
+constexpr Page pages[] = {
+    {"configuration", configuration}, {"causes", causes}, {"metrics", metrics}, {"access-log", access_log}};
 
 }  // namespace
 

@@ -1,7 +1,7 @@
 #pragma once
-// Why the gateway itself answered, or cut, an exchange. One stable code that stands the same in the log line, the metric, the
-// problem+json body and the manual. A cause is a constant with static storage: compared by address, listed by its room
-// (http::causes(), gateway::causes(), and each policy kind's own) so that the manual can print them all.
+// Why the gateway itself answered, or cut, an exchange. One stable code that stands the same in the log line, the
+// metric, the problem+json body and the manual. A cause is a constant with static storage: compared by address, listed
+// by its room (http::causes(), gateway::causes(), and each policy kind's own) so that the manual can print them all.
 
 #include <cstdint>
 

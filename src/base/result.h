@@ -20,7 +20,7 @@ enum class Code : std::uint8_t {
   closed,       // the peer ended the connection in an orderly way, too early
   unavailable,  // no endpoint, or shutting down
   denied,
-  exhausted,    // out of descriptors, memory budget, queue space
+  exhausted,  // out of descriptors, memory budget, queue space
 };
 
 // One failed step on the data path. Trivially copyable; never allocates.
@@ -43,7 +43,7 @@ constexpr std::unexpected<Error> fail(Code code, Side side, const char* what, bo
 #define SLUICE_CAT_(a, b) a##b
 #define SLUICE_CAT(a, b) SLUICE_CAT_(a, b)
 // SLUICE_TRY(auto value, expression): the value of a Result, or return its error to the caller.
-#define SLUICE_TRY(decl, expr)                                                                \
-  auto SLUICE_CAT(try_, __LINE__) = (expr);                                                   \
+#define SLUICE_TRY(decl, expr)                                                                 \
+  auto SLUICE_CAT(try_, __LINE__) = (expr);                                                    \
   if (!SLUICE_CAT(try_, __LINE__)) return std::unexpected(SLUICE_CAT(try_, __LINE__).error()); \
   decl = *std::move(SLUICE_CAT(try_, __LINE__))

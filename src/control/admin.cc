@@ -15,7 +15,8 @@ AdminServer::AdminServer(net::Loop& loop, net::ListenSocket socket, Answers answ
       connections_(*this, http::h1::ServerSettings{}),
       acceptor_(loop.accept_from(std::move(socket), *this)) {}
 
-void AdminServer::answer(http::ClientHalf& half, bool is_head, int status, std::string_view type, std::string_view body) {
+void AdminServer::answer(http::ClientHalf& half, bool is_head, int status, std::string_view type,
+                         std::string_view body) {
   const auto size = static_cast<std::int64_t>(body.size());
   http::ResponseHead head{.status = status,
                           .fields = {},

@@ -1,6 +1,6 @@
 #pragma once
-// The admin listener: /healthz, /readyz and /metrics, served by our own HTTP codec on the control thread's loop. Read-only.
-// Never reachable through a route: it is a socket of its own (security invariant I10).
+// The admin listener: /healthz, /readyz and /metrics, served by our own HTTP codec on the control thread's loop.
+// Read-only. Never reachable through a route: it is a socket of its own (security invariant I10).
 
 #include <functional>
 #include <memory>

@@ -15,7 +15,8 @@ std::optional<Loaded> load_config(const std::string& path, gateway::Kept& kept, 
   Loaded loaded;
   const bool is_read = config::read(*document, loaded.config, diagnostics);
   // A config that did not read well is compiled all the same, for what the compiler has to say: all errors at once.
-  if (is_read || !loaded.config.listeners.empty()) loaded.plan = gateway::compile_plan(loaded.config, kept, diagnostics);
+  if (is_read || !loaded.config.listeners.empty())
+    loaded.plan = gateway::compile_plan(loaded.config, kept, diagnostics);
   if (loaded.plan != nullptr && !diagnostics.has_errors())
     gateway::run_config_tests(loaded.config, *loaded.plan, diagnostics);
   if (diagnostics.has_errors()) return std::nullopt;

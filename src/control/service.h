@@ -1,6 +1,6 @@
 #pragma once
-// The running gateway: starts the workers, publishes plans, reloads, drains. Lives on the control thread, which is the main
-// thread; other threads reach it by post().
+// The running gateway: starts the workers, publishes plans, reloads, drains. Lives on the control thread, which is the
+// main thread; other threads reach it by post().
 
 #include <cstdint>
 #include <memory>
@@ -61,8 +61,8 @@ class Service {
   // ---- what a config needs from the system: service_prepare.cc
   using Sockets = std::vector<std::vector<gateway::Worker::NewSocket>>;  // by worker
   struct Prepared {
-    Sockets sockets;                       // of listeners that are new or moved
-    std::vector<OpenListener> listeners;   // all there will be
+    Sockets sockets;                         // of listeners that are new or moved
+    std::vector<OpenListener> listeners;     // all there will be
     std::optional<net::ListenSocket> admin;  // when it is new or moved
   };
   // Opens all that `config` adds or moves. Absent, with nothing changed, when one thing cannot be had: that was said.
@@ -101,12 +101,12 @@ class Service {
   net::Address admin_configured_, admin_bound_;
   std::unique_ptr<Watcher> watcher_;
   net::Timer drain_timer_;
-  std::string text_;                 // of the config file in force or last refused: an equal one does nothing
+  std::string text_;  // of the config file in force or last refused: an equal one does nothing
   std::string log_target_;
   Duration drain_timeout_{};
   std::uint64_t generation_ = 0;
   Instant reload_started_{};
-  unsigned unpublished_ = 0;         // workers that do not have the newest plan yet
+  unsigned unpublished_ = 0;  // workers that do not have the newest plan yet
   unsigned undrained_ = 0;
   bool is_draining_ = false;
   ConfigSnapshot config_;

@@ -20,7 +20,8 @@ void add(PoolSnapshot& sum, const upstream::Pool::Counters& pool) {
 EndpointSnapshot snapshot(const upstream::Endpoint& endpoint, Failures& failures) {
   const auto totals = endpoint.totals();
   for (std::size_t kind = 0; kind < failure_kinds; ++kind)
-    failures.push_back({.kind = upstream::outcome_name(static_cast<upstream::Outcome>(kind)), .count = totals.failures[kind]});
+    failures.push_back(
+        {.kind = upstream::outcome_name(static_cast<upstream::Outcome>(kind)), .count = totals.failures[kind]});
   return {.upstream = endpoint.upstream(),
           .endpoint = endpoint.name(),
           .requests = totals.attempts,

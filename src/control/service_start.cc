@@ -44,11 +44,13 @@ bool Service::make_workers() {
   for (unsigned number = 0; number < options_.workers; ++number) {
     auto loop = net::make_loop(options_.loop);
     if (!loop) {
-      say(Level::error, fmt::format("cannot make a worker's loop: {}; `--loop epoll` works everywhere", loop.error().what));
+      say(Level::error,
+          fmt::format("cannot make a worker's loop: {}; `--loop epoll` works everywhere", loop.error().what));
       return false;
     }
     const auto drained = [this] { loop_->post([this] { on_worker_drained(); }); };
-    workers_.push_back({std::make_unique<gateway::Worker>(number, std::move(*loop), causes_, log_.add_ring(), drained), {}});
+    workers_.push_back(
+        {std::make_unique<gateway::Worker>(number, std::move(*loop), causes_, log_.add_ring(), drained), {}});
   }
   return true;
 }
@@ -58,8 +60,8 @@ bool Service::load_first() {
   auto loaded = load_config(options_.config_path, kept_, diagnostics);
   say_raw(diagnostics.render());
   if (!loaded) {
-    say(Level::error, fmt::format("{}: {} error{}; nothing was started", options_.config_path, diagnostics.error_count(),
-                                  diagnostics.error_count() == 1 ? "" : "s"));
+    say(Level::error, fmt::format("{}: {} error{}; nothing was started", options_.config_path,
+                                  diagnostics.error_count(), diagnostics.error_count() == 1 ? "" : "s"));
     exit_code_ = exit_config;
     return false;
   }
@@ -84,8 +86,8 @@ void Service::start_threads() {
 
 void Service::announce() const {
   say(Level::info, fmt::format("sluice {} with {} worker{} on {}; config {}", options_.version, workers_.size(),
-                               workers_.size() == 1 ? "" : "s", options_.loop == net::LoopKind::uring ? "io_uring" : "epoll",
-                               options_.config_path));
+                               workers_.size() == 1 ? "" : "s",
+                               options_.loop == net::LoopKind::uring ? "io_uring" : "epoll", options_.config_path));
   for (const OpenListener& listener : listeners_)
     say(Level::info, fmt::format("listener {} on http://{}", listener.name, listener.bound.text()));
   say(Level::info, fmt::format("admin on http://{}", admin_bound_.text()));

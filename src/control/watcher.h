@@ -1,6 +1,6 @@
 #pragma once
-// Waits for what comes from outside the sockets: signals, and changes of the config file. A thread of its own that only waits;
-// what it sees is posted to who asked.
+// Waits for what comes from outside the sockets: signals, and changes of the config file. A thread of its own that only
+// waits; what it sees is posted to who asked.
 
 #include <functional>
 #include <string>
@@ -15,8 +15,8 @@ class Watcher {
   static void block_signals();
 
   // `on_signal(number)` and `on_change()` run on the watcher's thread.
-  // The folder of `file` is watched, and that of what it links to: editors, `mv` and Kubernetes' links replace files rather
-  // than write them. A change is reported once it has been quiet for 10 ms.
+  // The folder of `file` is watched, and that of what it links to: editors, `mv` and Kubernetes' links replace files
+  // rather than write them. A change is reported once it has been quiet for 10 ms.
   Watcher(const std::string& file, std::function<void(int)> on_signal, std::function<void()> on_change);
   ~Watcher();
   Watcher(const Watcher&) = delete;

@@ -4,9 +4,19 @@ namespace sluice::gateway {
 
 std::span<const Cause* const> causes() {
   static constexpr const Cause* all[] = {
-      &no_route, &upstream_no_endpoint, &upstream_connect_refused, &upstream_connect_timeout, &upstream_unreachable,
-      &upstream_timeout_first_byte, &upstream_timeout_idle, &upstream_timeout_request, &upstream_reset,
-      &upstream_response_malformed, &response_field_refused, &request_field_refused, &gateway_exhausted,
+      &no_route,
+      &upstream_no_endpoint,
+      &upstream_connect_refused,
+      &upstream_connect_timeout,
+      &upstream_unreachable,
+      &upstream_timeout_first_byte,
+      &upstream_timeout_idle,
+      &upstream_timeout_request,
+      &upstream_reset,
+      &upstream_response_malformed,
+      &response_field_refused,
+      &request_field_refused,
+      &gateway_exhausted,
   };
   return all;
 }

@@ -8,32 +8,41 @@
 namespace sluice::gateway {
 
 inline constexpr Cause no_route{"no_route", 404, Side::client, "no route",
-    "No route of the listener matches the request. `sluice explain` says, route by route, which condition failed first."};
+                                "No route of the listener matches the request. `sluice explain` says, route by route, "
+                                "which condition failed first."};
 inline constexpr Cause upstream_no_endpoint{"upstream_no_endpoint", 503, Side::upstream, "service unavailable",
-    "The upstream has no endpoint that could be tried."};
+                                            "The upstream has no endpoint that could be tried."};
 inline constexpr Cause upstream_connect_refused{"upstream_connect_refused", 502, Side::upstream, "service unreachable",
-    "Every endpoint tried refused the connection: nothing listens there."};
+                                                "Every endpoint tried refused the connection: nothing listens there."};
 inline constexpr Cause upstream_connect_timeout{"upstream_connect_timeout", 504, Side::upstream, "service unreachable",
-    "No endpoint tried accepted a connection within `connect_timeout`."};
-inline constexpr Cause upstream_unreachable{"upstream_unreachable", 502, Side::upstream, "service unreachable",
+                                                "No endpoint tried accepted a connection within `connect_timeout`."};
+inline constexpr Cause upstream_unreachable{
+    "upstream_unreachable", 502, Side::upstream, "service unreachable",
     "There is no way to the endpoint: no route, no such address, or no local port left."};
-inline constexpr Cause upstream_timeout_first_byte{"upstream_timeout_first_byte", 504, Side::upstream, "upstream timed out",
+inline constexpr Cause upstream_timeout_first_byte{
+    "upstream_timeout_first_byte", 504, Side::upstream, "upstream timed out",
     "The upstream took the request but sent no response head within `first_byte_timeout`."};
 inline constexpr Cause upstream_timeout_idle{"upstream_timeout_idle", 504, Side::upstream, "upstream timed out",
-    "No byte moved to or from the upstream for `idle_timeout`."};
-inline constexpr Cause upstream_timeout_request{"upstream_timeout_request", 504, Side::upstream, "upstream timed out",
+                                             "No byte moved to or from the upstream for `idle_timeout`."};
+inline constexpr Cause upstream_timeout_request{
+    "upstream_timeout_request", 504, Side::upstream, "upstream timed out",
     "The exchange, all attempts together, took longer than `request_timeout`."};
-inline constexpr Cause upstream_reset{"upstream_reset", 502, Side::upstream, "upstream closed the connection",
-    "The upstream closed or reset the connection before its response was complete. When part of the response had been sent, "
+inline constexpr Cause upstream_reset{
+    "upstream_reset", 502, Side::upstream, "upstream closed the connection",
+    "The upstream closed or reset the connection before its response was complete. When part of the response had been "
+    "sent, "
     "the client's connection is cut so that the answer cannot be taken for a whole one."};
-inline constexpr Cause upstream_response_malformed{"upstream_response_malformed", 502, Side::upstream, "bad upstream response",
+inline constexpr Cause upstream_response_malformed{
+    "upstream_response_malformed", 502, Side::upstream, "bad upstream response",
     "The upstream's response breaks HTTP/1.1's grammar or passes a limit."};
 inline constexpr Cause response_field_refused{"response_field_refused", 502, Side::gateway, "bad response field",
-    "A response field, the upstream's or one made by a policy, held a byte that must not stand in a field (CR, LF, NUL)."};
-inline constexpr Cause request_field_refused{"request_field_refused", 500, Side::gateway, "bad request field",
+                                              "A response field, the upstream's or one made by a policy, held a byte "
+                                              "that must not stand in a field (CR, LF, NUL)."};
+inline constexpr Cause request_field_refused{
+    "request_field_refused", 500, Side::gateway, "bad request field",
     "A policy made a request field that holds a byte that must not stand in a field (CR, LF, NUL)."};
 inline constexpr Cause gateway_exhausted{"gateway_exhausted", 503, Side::gateway, "gateway overloaded",
-    "The gateway is out of file descriptors or another bounded resource."};
+                                         "The gateway is out of file descriptors or another bounded resource."};
 
 std::span<const Cause* const> causes();
 

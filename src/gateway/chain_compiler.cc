@@ -12,7 +12,8 @@ std::string_view ChainCompiler::keep(std::string text) {
 
 const ChainCompiler::Compiled& ChainCompiler::compile(const policy::Entry& entry) {
   const auto [at, is_new] = compiled_.try_emplace(entry.config.get());
-  if (is_new && entry.config != nullptr) {  // null: its mistakes were reported when it was read, no plan will come of it
+  if (is_new &&
+      entry.config != nullptr) {  // null: its mistakes were reported when it was read, no plan will come of it
     policy::CompileContext context;
     plan_.policies.push_back(entry.kind->compile(entry.config.get(), context));
     at->second = {.policy = plan_.policies.back().get(), .captures = context.captures()};
@@ -45,9 +46,11 @@ void ChainCompiler::append_set(Chain& chain, const policy::Entry& entry, const s
     std::vector<std::string_view> names;
     for (const auto& known : config_.policies) names.push_back(known.key);
     for (const policy::Kind* kind : policy::kinds()) names.push_back(kind->name);
-    auto& diagnostic = diagnostics_.error(entry.place, "unknown_policy_set", path, "there is no set '" + entry.set + "' under `policies`");
+    auto& diagnostic = diagnostics_.error(entry.place, "unknown_policy_set", path,
+                                          "there is no set '" + entry.set + "' under `policies`");
     if (policy::find_kind(entry.set) != nullptr) {
-      diagnostic.help = "`" + entry.set + "` is a kind of policy: with all its defaults it is written {" + entry.set + ": {}}";
+      diagnostic.help =
+          "`" + entry.set + "` is a kind of policy: with all its defaults it is written {" + entry.set + ": {}}";
     } else {
       diagnostic.want = config::suggestion(entry.set, names, "sets and kinds");
     }
@@ -57,8 +60,9 @@ void ChainCompiler::append_set(Chain& chain, const policy::Entry& entry, const s
   if (const auto begin = std::ranges::find(open_sets_, entry.set); begin != open_sets_.end()) {
     std::string way;
     for (auto at = begin; at != open_sets_.end(); ++at) (way += *at) += " -> ";
-    diagnostics_.error(entry.place, "policy_set_loop", path, "the set '" + entry.set + "' contains itself: " + way + entry.set).help =
-        "take it out of one of these sets";
+    diagnostics_
+        .error(entry.place, "policy_set_loop", path, "the set '" + entry.set + "' contains itself: " + way + entry.set)
+        .help = "take it out of one of these sets";
     return;
   }
   open_sets_.push_back(entry.set);
@@ -93,13 +97,15 @@ void ChainCompiler::check_order(const Chain& before, const Chain& chain, const s
     }
     if (!may_report) return;
     const std::string name(link.kind->name), other(latest->kind->name);
-    auto& diagnostic = diagnostics_.error(link.entry->place, "stage_order", path,
-                                          "`" + other + "` (stage " + std::string(policy::stage_name(latest->kind->stage)) +
-                                              ", from " + std::string(latest->link.from) + ") stands before `" + name +
-                                              "` (stage " + std::string(policy::stage_name(link.kind->stage)) + ")");
+    auto& diagnostic =
+        diagnostics_.error(link.entry->place, "stage_order", path,
+                           "`" + other + "` (stage " + std::string(policy::stage_name(latest->kind->stage)) +
+                               ", from " + std::string(latest->link.from) + ") stands before `" + name + "` (stage " +
+                               std::string(policy::stage_name(link.kind->stage)) + ")");
     if (latest->entry->place.is_known())
       diagnostic.notes.push_back({.what = "`" + other + "` stands here", .place = latest->entry->place});
-    diagnostic.help = "move `" + name + "` up, before `" + other + "`, or write `stage: any` beside one of them if this order is meant";
+    diagnostic.help = "move `" + name + "` up, before `" + other +
+                      "`, or write `stage: any` beside one of them if this order is meant";
   };
   for (const Link& link : before) pass(link, false);
   for (const Link& link : chain) pass(link, true);
@@ -108,7 +114,8 @@ void ChainCompiler::check_order(const Chain& before, const Chain& chain, const s
 void ChainCompiler::report_unused() {
   for (const auto& set : config_.policies)
     if (!used_.contains(set.key))
-      diagnostics_.warning(set.place, "unused_policy_set", "policies." + set.key, "the set '" + set.key + "' is not used");
+      diagnostics_.warning(set.place, "unused_policy_set", "policies." + set.key,
+                           "the set '" + set.key + "' is not used");
 }
 
 }  // namespace sluice::gateway

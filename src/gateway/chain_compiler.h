@@ -1,6 +1,6 @@
 #pragma once
-// Compiles `policies:` lists into chains: sets resolved, each entry compiled once however many routes use it, the order of
-// stages checked. Control thread, while a plan is made.
+// Compiles `policies:` lists into chains: sets resolved, each entry compiled once however many routes use it, the order
+// of stages checked. Control thread, while a plan is made.
 
 #include <map>
 #include <string>

@@ -7,8 +7,9 @@ bool BindAddress::read(const config::Node& node, BindAddress& out, config::ReadC
   if (!config::read_text(node, text, context)) return false;
   const auto address = net::Address::parse(text);
   if (!address) {
-    context.wrong_value(node, "bad_address", std::string("is no address: ") + address.error().what,
-                        "address:port, such as 127.0.0.1:8080 or [::1]:8080")
+    context
+        .wrong_value(node, "bad_address", std::string("is no address: ") + address.error().what,
+                     "address:port, such as 127.0.0.1:8080 or [::1]:8080")
         .help = "127.0.0.1 and [::1] are for this machine alone, 0.0.0.0 and [::] for all who can reach it";
     return false;
   }
@@ -16,7 +17,9 @@ bool BindAddress::read(const config::Node& node, BindAddress& out, config::ReadC
   return true;
 }
 
-void BindAddress::schema(config::SchemaWriter& schema) { schema.pattern("^(\\[[0-9a-fA-F:.]+\\]|[0-9.]+):[0-9]{1,5}$"); }
+void BindAddress::schema(config::SchemaWriter& schema) {
+  schema.pattern("^(\\[[0-9a-fA-F:.]+\\]|[0-9.]+):[0-9]{1,5}$");
+}
 
 AdminConfig::AdminConfig() {
   bind.text = "127.0.0.1:9900";
@@ -25,9 +28,9 @@ AdminConfig::AdminConfig() {
 
 const char* AccessLogConfig::check(const AccessLogConfig& config) {
   const bool is_word = config.to == "stdout" || config.to == "stderr" || config.to == "off";
-  return is_word || config.to.find('/') != std::string::npos
-             ? nullptr
-             : "`to` is none of `stdout`, `stderr` and `off`, and no path of a file: a path has a slash, as `./access.log`";
+  return is_word || config.to.find('/') != std::string::npos ? nullptr
+                                                             : "`to` is none of `stdout`, `stderr` and `off`, and no "
+                                                               "path of a file: a path has a slash, as `./access.log`";
 }
 
 bool RouteTargets::read(const config::Node& node, RouteTargets& out, config::ReadContext& context) {
@@ -50,15 +53,15 @@ bool RouteTargets::read(const config::Node& node, RouteTargets& out, config::Rea
     out.targets.push_back({std::string(entry.key.text()), static_cast<std::uint32_t>(weight), entry.key.place()});
   }
   if (is_good && sum == 0) {
-    context.error(node, "no_weight", "all weights are 0: the route would send nowhere").help = "give at least one upstream a weight";
+    context.error(node, "no_weight", "all weights are 0: the route would send nowhere").help =
+        "give at least one upstream a weight";
     return false;
   }
   return is_good;
 }
 
 void RouteTargets::schema(config::SchemaWriter& schema) {
-  schema.any_of({[&] { schema.text(); },
-                 [&] { schema.map([&] { schema.integer({.low = 0, .high = 1'000'000}); }); }});
+  schema.any_of({[&] { schema.text(); }, [&] { schema.map([&] { schema.integer({.low = 0, .high = 1'000'000}); }); }});
 }
 
 void RouteTargets::dump(const RouteTargets& value, config::JsonWriter& json) {

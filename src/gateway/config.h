@@ -46,7 +46,8 @@ struct LimitsConfig {
     return std::tuple{
         field("request_line", &LimitsConfig::request_line, Size{256}, Size{1 << 20}, "Longest request line."),
         field("header_line", &LimitsConfig::header_line, Size{256}, Size{1 << 20}, "Longest header line."),
-        field("header_total", &LimitsConfig::header_total, Size{1024}, Size{1 << 22}, "Largest head, request line included."),
+        field("header_total", &LimitsConfig::header_total, Size{1024}, Size{1 << 22},
+              "Largest head, request line included."),
         field("header_count", &LimitsConfig::header_count, 8u, 10'000u, "Most header lines."),
     };
   }
@@ -68,7 +69,8 @@ struct ListenerConfig {
     return std::tuple{
         field("name", &ListenerConfig::name, "Name, for routes, logs and metrics.").required().non_empty(),
         field("bind", &ListenerConfig::bind, "Address and port to accept on.").required().example("0.0.0.0:8080"),
-        field("policies", &ListenerConfig::policies, "Policies for every request of this listener, after `global_policies`."),
+        field("policies", &ListenerConfig::policies,
+              "Policies for every request of this listener, after `global_policies`."),
         field("request_header_timeout", &ListenerConfig::request_header_timeout, milliseconds{10}, hours{1},
               "Time for a whole request head, from its first byte; no byte extends it."),
         field("keep_alive_timeout", &ListenerConfig::keep_alive_timeout, milliseconds{10}, hours{24},
@@ -115,11 +117,15 @@ struct RouteConfig {
     return std::tuple{
         field("name", &RouteConfig::name, "Name, for logs, metrics and `explain`.").required().non_empty(),
         field("match", &RouteConfig::match, "What a request must look like. Without it: every request."),
-        field("policies", &RouteConfig::policies, "Policies of this route, after the listener's; names of sets may stand here."),
-        field("to", &RouteConfig::to, "Where the requests go. One upstream, or several with weights; may be absent when a policy always answers."),
+        field("policies", &RouteConfig::policies,
+              "Policies of this route, after the listener's; names of sets may stand here."),
+        field("to", &RouteConfig::to,
+              "Where the requests go. One upstream, or several with weights; may be absent when a policy always "
+              "answers."),
         field("timeouts", &RouteConfig::timeouts, "Timeouts that replace the upstream's for this route."),
         field("encoded_slash", &RouteConfig::encoded_slash,
-              "What is done with a `%2F` in the path. `reject`: the request is refused with 400; `keep`: it stays as it is, inside its "
+              "What is done with a `%2F` in the path. `reject`: the request is refused with 400; `keep`: it stays as "
+              "it is, inside its "
               "segment."),
     };
   }
@@ -138,7 +144,8 @@ struct AccessLogConfig {
   std::string to = "stdout";
   static constexpr const char* doc = "One JSON line for each exchange.";
   static constexpr auto fields() {
-    return std::tuple{config::field("to", &AccessLogConfig::to, "`stdout`, `stderr`, `off`, or the path of a file to append to.")};
+    return std::tuple{
+        config::field("to", &AccessLogConfig::to, "`stdout`, `stderr`, `off`, or the path of a file to append to.")};
   }
   static const char* check(const AccessLogConfig& config);
 };
@@ -155,7 +162,9 @@ struct TestConfig {
       using config::field;
       return std::tuple{
           field("method", &Request::method, "Method.").non_empty(),
-          field("url", &Request::url, "Absolute URL; its host is what routes match.").required().example("http://api.example.com/users/42"),
+          field("url", &Request::url, "Absolute URL; its host is what routes match.")
+              .required()
+              .example("http://api.example.com/users/42"),
           field("headers", &Request::headers, "Request header fields."),
           field("listener", &Request::listener, "Listener it arrives on; the first one when absent."),
       };
@@ -178,7 +187,8 @@ struct TestConfig {
           field("path", &Expect::path, "Path (and query) that the upstream sees."),
           field("cause", &Expect::cause, "Cause code of the gateway's answer."),
           field("headers", &Expect::headers,
-                "Header fields: of the request as the upstream sees it, or of the gateway's own answer. `\"\"` means absent."),
+                "Header fields: of the request as the upstream sees it, or of the gateway's own answer. `\"\"` means "
+                "absent."),
       };
     }
   };
@@ -211,8 +221,10 @@ struct RootConfig {
         field("listeners", &RootConfig::listeners, "Addresses that clients connect to.").required().non_empty(),
         field("upstreams", &RootConfig::upstreams, "Named groups of endpoints."),
         field("policies", &RootConfig::policies, "Named sets of policies, for use by name."),
-        field("global_policies", &RootConfig::global_policies, "Policies for every request, before a listener's and a route's."),
-        field("routes", &RootConfig::routes, "What is matched and where it goes. Their order decides only between equals."),
+        field("global_policies", &RootConfig::global_policies,
+              "Policies for every request, before a listener's and a route's."),
+        field("routes", &RootConfig::routes,
+              "What is matched and where it goes. Their order decides only between equals."),
         field("tests", &RootConfig::tests, "Expectations that `check` and every reload verify."),
         field("admin", &RootConfig::admin, "The admin listener."),
         field("access_log", &RootConfig::access_log, "Where the access log goes."),

@@ -12,9 +12,9 @@ namespace sluice::gateway {
 
 // What was decided about one request. Either the exchange holds a reply, or `target` says where it goes.
 struct Decision {
-  const RoutePlan* route = nullptr;    // null: no route
-  const Target* target = nullptr;      // null: answered here
-  std::size_t policies_run = 0;        // of the listener's chain and the route's, in order: their on_response is owed
+  const RoutePlan* route = nullptr;  // null: no route
+  const Target* target = nullptr;    // null: answered here
+  std::size_t policies_run = 0;      // of the listener's chain and the route's, in order: their on_response is owed
 };
 
 // Routes the exchange's canonical request on `listener`, runs the chain and picks the upstream of a weighted split.

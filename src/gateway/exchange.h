@@ -1,6 +1,6 @@
 #pragma once
-// The exchange driver: one request with its response, from its first byte to its log line. A state machine with few states;
-// it sees both sides and knows no protocol. Pooled by its worker; on the worker's thread.
+// The exchange driver: one request with its response, from its first byte to its log line. A state machine with few
+// states; it sees both sides and knows no protocol. Pooled by its worker; on the worker's thread.
 //
 //   connecting -> relaying -> over
 //       ^            |
@@ -76,12 +76,12 @@ class Exchange final : private http::ClientEvents, private http::UpstreamEvents,
   Deadline next_deadline() const;
 
   // ---- answering and ending
-  void answer(const Cause& cause, const char* detail);        // problem+json, or cuts the client when it is too late for that
-  void send_made_reply();                                     // what stands in view_.made_reply()
+  void answer(const Cause& cause, const char* detail);  // problem+json, or cuts the client when it is too late for that
+  void send_made_reply();                               // what stands in view_.made_reply()
   void give_up_upstream(upstream::Outcome outcome, const char* what);
   // How an exchange ends at the client: with a whole answer, cut, or already ended by the codec.
   enum class End : std::uint8_t { complete, cut, ended };
-  void finish(End end);                                       // back to the worker's list: touch nothing after
+  void finish(End end);  // back to the worker's list: touch nothing after
   // finish.cc: counters, and the log line.
   void record(End end);
   void log(Duration duration, std::uint64_t received, std::uint64_t sent);
@@ -110,14 +110,14 @@ class Exchange final : private http::ClientEvents, private http::UpstreamEvents,
   int status_ = 0;
   State state_ = State::over;
   bool is_in_begin_ = false;
-  bool is_request_done_ = false;    // the whole request was handed to the upstream's codec
-  bool is_body_begun_ = false;      // a byte of the request body was pulled: no retry any more
-  bool is_head_sent_ = false;       // the client has the final head
-  bool waits_for_client_ = false;   // the response is not pulled: the client takes no more just now
-  bool waits_for_upstream_ = false; // the request body is not pulled: the upstream takes no more just now
+  bool is_request_done_ = false;     // the whole request was handed to the upstream's codec
+  bool is_body_begun_ = false;       // a byte of the request body was pulled: no retry any more
+  bool is_head_sent_ = false;        // the client has the final head
+  bool waits_for_client_ = false;    // the response is not pulled: the client takes no more just now
+  bool waits_for_upstream_ = false;  // the request body is not pulled: the upstream takes no more just now
   bool was_reused_ = false;
   bool has_retried_stale_ = false;
-  const char* retry_note_ = "";     // why a retry was, or was not, made
+  const char* retry_note_ = "";  // why a retry was, or was not, made
 };
 
 }  // namespace sluice::gateway

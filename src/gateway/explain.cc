@@ -30,13 +30,20 @@ constexpr std::size_t most_candidates_shown = 12;
 std::string_view outcome_name(route::Outcome outcome) {
   using enum route::Outcome;
   switch (outcome) {
-    case host_differs: return "host_differs";
-    case path_differs: return "path_differs";
-    case method_differs: return "method_differs";
-    case header_differs: return "header_differs";
-    case query_differs: return "query_differs";
-    case less_specific: return "less_specific";
-    case chosen: return "chosen";
+    case host_differs:
+      return "host_differs";
+    case path_differs:
+      return "path_differs";
+    case method_differs:
+      return "method_differs";
+    case header_differs:
+      return "header_differs";
+    case query_differs:
+      return "query_differs";
+    case less_specific:
+      return "less_specific";
+    case chosen:
+      return "chosen";
   }
   return "";
 }
@@ -62,10 +69,12 @@ class Explanation {
   }
 
   std::string text() {
-    out_ = fmt::format("{} {} on listener {} ({})\n", request_.method, request_.url, listener_.name, listener_.bind.text());
+    out_ = fmt::format("{} {} on listener {} ({})\n", request_.method, request_.url, listener_.name,
+                       listener_.bind.text());
     if (probe_.refusal()) {
       const Refusal& refusal = *probe_.refusal();
-      out_ += fmt::format("refused:   {} {} ({}): {}\n", refusal.cause->status, refusal.cause->title, refusal.cause->code, refusal.detail);
+      out_ += fmt::format("refused:   {} {} ({}): {}\n", refusal.cause->status, refusal.cause->title,
+                          refusal.cause->code, refusal.detail);
       return std::move(out_);
     }
     out_ += fmt::format("canonical: host {}, path {}\n", probe_.request().host, canonical_path(probe_.request()));
@@ -146,13 +155,16 @@ class Explanation {
     if (decision.target == nullptr) {
       const auto& reply = probe_.exchange().made_reply();
       out_ += fmt::format("answer:    {} {}{}\n", reply.status, http::reason_phrase(reply.status),
-                          reply.cause == nullptr ? "" : fmt::format(" (cause {}{}{})", reply.cause->code, *reply.detail ? ": " : "", reply.detail));
+                          reply.cause == nullptr ? ""
+                                                 : fmt::format(" (cause {}{}{})", reply.cause->code,
+                                                               *reply.detail ? ": " : "", reply.detail));
       text_fields(probe_.answer().fields);
       return;
     }
     out_ += "upstream: ";
     for (const Target& target : decision.route->targets)
-      out_ += fmt::format(" {}{}", target.group->name(), &target == decision.target ? "" : " (by weight, not this time)");
+      out_ +=
+          fmt::format(" {}{}", target.group->name(), &target == decision.target ? "" : " (by weight, not this time)");
     out_ += "\n";
     for (const auto& member : decision.target->group->members())
       out_ += fmt::format("  endpoint {} weight {}\n", member.endpoint->name(), member.weight);
@@ -273,7 +285,8 @@ std::string match_text(const route::MatchConfig& match) {
   };
   const auto named = [](const route::NamedMatch& one) { return one.name + " " + one.match.describe(); };
   add("host", match.host, [](const route::HostPattern& host) { return (host.is_wildcard ? "*." : "") + host.name; });
-  add("path", match.path, [](const route::PathPattern& path) { return (path.regex != nullptr ? "regex " : "") + path.text; });
+  add("path", match.path,
+      [](const route::PathPattern& path) { return (path.regex != nullptr ? "regex " : "") + path.text; });
   add("method", match.method, [](const route::MethodName& method) { return method.name; });
   add("header", match.header.list, named);
   add("query", match.query.list, named);
@@ -285,7 +298,8 @@ std::string target_text(const RoutePlan& route) {
   std::uint32_t before = 0;
   for (const Target& target : route.targets) {
     out += fmt::format("{}{}", out.empty() ? "" : ", ", target.group->name());
-    if (route.targets.size() > 1) out += fmt::format(" {}/{}", target.weight_up_to - before, route.targets.back().weight_up_to);
+    if (route.targets.size() > 1)
+      out += fmt::format(" {}/{}", target.weight_up_to - before, route.targets.back().weight_up_to);
     before = target.weight_up_to;
   }
   return out.empty() ? "answered here" : out;
@@ -293,8 +307,8 @@ std::string target_text(const RoutePlan& route) {
 
 }  // namespace
 
-bool explain_request(const RootConfig& config, const Plan& plan, const ListenerPlan& listener, const ProbeRequest& request,
-                     ExplainFormat format, std::string& out, std::string& fault) {
+bool explain_request(const RootConfig& config, const Plan& plan, const ListenerPlan& listener,
+                     const ProbeRequest& request, ExplainFormat format, std::string& out, std::string& fault) {
   Explanation explanation(config, plan, listener, request);
   if (!explanation.run(fault)) return false;
   out = format == ExplainFormat::json ? explanation.json() : explanation.text();
@@ -316,11 +330,13 @@ std::string explain_plan(const RootConfig& config, const Plan& plan, ExplainForm
     json.begin_array();
     for (std::size_t i = 0; i < plan.routes.size(); ++i) {
       const auto& names = config.routes[i].match.listener;
-      if (!names.empty() && std::ranges::none_of(names, [&](const auto& name) { return *name == listener.name; })) continue;
+      if (!names.empty() && std::ranges::none_of(names, [&](const auto& name) { return *name == listener.name; }))
+        continue;
       const RoutePlan& route = plan.routes[i];
       const std::string chain = chain_text(chain_before(listener, &route), route.chain), target = target_text(route);
       const std::string match = match_text(config.routes[i].match);
-      out += fmt::format("  route {}\n    match    {}\n    policies {}\n    to       {}\n", route.name, match, chain, target);
+      out += fmt::format("  route {}\n    match    {}\n    policies {}\n    to       {}\n", route.name, match, chain,
+                         target);
       json.begin_object();
       json.member("name", route.name);
       json.member("match", match);

@@ -1,7 +1,7 @@
 #pragma once
-// The compiled config. Made off the workers (plan_compiler.h), never changed; each exchange runs from its first byte to its
-// log line under one Plan. What outlives a reload (endpoints, route statistics) is held here by shared pointers that the next
-// plan finds again under the same names.
+// The compiled config. Made off the workers (plan_compiler.h), never changed; each exchange runs from its first byte to
+// its log line under one Plan. What outlives a reload (endpoints, route statistics) is held here by shared pointers
+// that the next plan finds again under the same names.
 
 #include <cstdint>
 #include <memory>
@@ -29,40 +29,40 @@ struct ChainLink {
 // Where a route sends, one of a weighted split.
 struct Target {
   const upstream::Group* group;
-  upstream::Timeouts timeouts;      // the upstream's, overridden by the route's
-  std::uint32_t weight_up_to;       // running sum of the weights, for the pick
+  upstream::Timeouts timeouts;  // the upstream's, overridden by the route's
+  std::uint32_t weight_up_to;   // running sum of the weights, for the pick
 };
 
 struct RoutePlan {
   std::string name;
-  std::vector<ChainLink> chain;     // runs after the listener's
-  std::vector<Target> targets;      // empty: a policy of the chain always answers
+  std::vector<ChainLink> chain;  // runs after the listener's
+  std::vector<Target> targets;   // empty: a policy of the chain always answers
   bool keep_encoded_slash = false;
-  bool replaces_defaults = false;   // names a kind that is on by default: the listener's default links do not run
+  bool replaces_defaults = false;  // names a kind that is on by default: the listener's default links do not run
   std::shared_ptr<RouteStats> stats;
 };
 
 struct ListenerPlan {
   std::string name;
-  std::uint32_t number = 0;         // of ListenerNumbers
+  std::uint32_t number = 0;  // of ListenerNumbers
   net::Address bind;
-  std::vector<ChainLink> chain;     // defaults, global, then the listener's own: before each route's
-  std::size_t default_links = 0;    // how many of them are there by default only
+  std::vector<ChainLink> chain;   // defaults, global, then the listener's own: before each route's
+  std::size_t default_links = 0;  // how many of them are there by default only
   std::unique_ptr<const route::Router> router;
   http::h1::ServerSettings server;
 };
 
-// A listener is its address: another name over the same one keeps its sockets and connections. Where the kernel chooses the
-// port, the name tells listeners apart.
+// A listener is its address: another name over the same one keeps its sockets and connections. Where the kernel chooses
+// the port, the name tells listeners apart.
 inline bool is_same_listener(std::string_view name, const net::Address& bind, std::string_view other_name,
                              const net::Address& other_bind) {
   return bind == other_bind && (bind.port != 0 || name == other_name);
 }
 
 struct Plan {
-  std::uint64_t generation = 0;     // 1 for the first; each accepted change adds one
+  std::uint64_t generation = 0;  // 1 for the first; each accepted change adds one
   std::vector<ListenerPlan> listeners;
-  std::vector<RoutePlan> routes;    // in file order: the index is the router's
+  std::vector<RoutePlan> routes;  // in file order: the index is the router's
   std::vector<std::unique_ptr<const upstream::Group>> groups;
   std::vector<std::unique_ptr<const policy::Policy>> policies;
   std::vector<std::unique_ptr<const std::string>> texts;  // what ChainLink::from points at

@@ -68,8 +68,9 @@ class Compiler {
   void check_admin() {
     const BindAddress& bind = config_.admin.bind;
     if (is_loopback(bind.address)) return;
-    diagnostics_.warning(bind.place, "admin_exposed", "admin.bind",
-                         bind.text + " is no loopback address, and the admin pages ask nobody who they are")
+    diagnostics_
+        .warning(bind.place, "admin_exposed", "admin.bind",
+                 bind.text + " is no loopback address, and the admin pages ask nobody who they are")
         .help = "bind it to 127.0.0.1, or let a firewall decide who reaches it";
   }
 
@@ -101,12 +102,15 @@ class Compiler {
   void check_not_admin(const std::string& name, const upstream::UpstreamConfig& upstream) {
     for (const auto& endpoint : upstream.endpoints)
       if (endpoint.address.address == config_.admin.bind.address)
-        diagnostics_.error(endpoint.address.place, "endpoint_is_admin", "upstreams." + name + ".endpoints",
-                           endpoint.address.text + " is the admin listener: its pages must not be reachable through a route")
+        diagnostics_
+            .error(endpoint.address.place, "endpoint_is_admin", "upstreams." + name + ".endpoints",
+                   endpoint.address.text + " is the admin listener: its pages must not be reachable through a route")
             .help = "name the service's own address, or move `admin.bind`";
   }
 
-  void compile_global_chain() { chains_.append(global_, config_.global_policies, "global_policies", "global_policies"); }
+  void compile_global_chain() {
+    chains_.append(global_, config_.global_policies, "global_policies", "global_policies");
+  }
 
   void compile_routes() {
     std::map<std::string_view, config::Place> names;
@@ -116,8 +120,8 @@ class Compiler {
       const RouteConfig& route = config_.routes[i];
       const std::string path = indexed("routes", i);
       if (const auto [at, is_new] = names.emplace(*route.name, route.name.place); !is_new)
-        report_twice(route.name.place, "duplicate_route_name", path + ".name", "there is a route '" + *route.name + "' already",
-                     at->second);
+        report_twice(route.name.place, "duplicate_route_name", path + ".name",
+                     "there is a route '" + *route.name + "' already", at->second);
       RoutePlan& plan = plan_->routes[i];
       plan.name = *route.name;
       plan.keep_encoded_slash = route.encoded_slash == EncodedSlash::keep;
@@ -136,7 +140,9 @@ class Compiler {
     const bool is_answered = std::ranges::any_of(chain, [](const auto& link) { return link.kind->always_answers; });
     if (!*route.to) {
       if (is_answered || route.to.place.is_known()) return;  // a bad `to` was reported when it was read
-      diagnostics_.error(route.place, "no_target", path, "the route sends nowhere: it has no `to` and no policy that always answers")
+      diagnostics_
+          .error(route.place, "no_target", path,
+                 "the route sends nowhere: it has no `to` and no policy that always answers")
           .help = "add `to:` with the name of an upstream, or a `respond` or `redirect` policy";
       return;
     }
@@ -160,7 +166,8 @@ class Compiler {
   void report_unknown_upstream(const RouteTargets::Target& target, const std::string& path) {
     std::vector<std::string_view> names;
     for (const auto& entry : config_.upstreams) names.push_back(entry.key);
-    diagnostics_.error(target.place, "unknown_upstream", path + ".to", "there is no upstream '" + target.upstream + "'").want =
+    diagnostics_.error(target.place, "unknown_upstream", path + ".to", "there is no upstream '" + target.upstream + "'")
+        .want =
         names.empty() ? "the config defines no `upstreams`" : config::suggestion(target.upstream, names, "upstreams");
   }
 
@@ -180,8 +187,9 @@ class Compiler {
         if (!route.match.path.empty() && std::ranges::none_of(route.match.path, lacks)) continue;
         if (!reported_.insert({link.entry, use.name}).second) continue;
         if (use.name.empty()) {
-          diagnostics_.error(use.place, "no_prefix", path, "the path of route '" + *route.name + "' has no prefix to replace").help =
-              "end it in `/*`: every one of its paths must";
+          diagnostics_
+              .error(use.place, "no_prefix", path, "the path of route '" + *route.name + "' has no prefix to replace")
+              .help = "end it in `/*`: every one of its paths must";
           continue;
         }
         report_unknown_capture(use, route, path);
@@ -189,20 +197,24 @@ class Compiler {
     }
   }
 
-  void report_unknown_capture(const policy::CompileContext::CaptureUse& use, const RouteConfig& route, const std::string& path) {
+  void report_unknown_capture(const policy::CompileContext::CaptureUse& use, const RouteConfig& route,
+                              const std::string& path) {
     const auto& paths = route.match.path;
-    const auto lacking = std::ranges::find_if(paths, [&](const auto& pattern) { return !has_capture(pattern, use.name); });
-    const bool has_some = std::ranges::any_of(paths, [&](const auto& pattern) { return has_capture(pattern, use.name); });
+    const auto lacking =
+        std::ranges::find_if(paths, [&](const auto& pattern) { return !has_capture(pattern, use.name); });
+    const bool has_some =
+        std::ranges::any_of(paths, [&](const auto& pattern) { return has_capture(pattern, use.name); });
     if (has_some) {
       diagnostics_
           .error(use.place, "unknown_capture", path,
-                 "{" + use.name + "} is a capture of some paths of route '" + *route.name + "', but not of " + lacking->text)
+                 "{" + use.name + "} is a capture of some paths of route '" + *route.name + "', but not of " +
+                     lacking->text)
           .help = "give every path of the route this capture, or make it several routes";
       return;
     }
-    auto& diagnostic =
-        diagnostics_.error(use.place, "unknown_capture", path,
-                           "{" + use.name + "} is neither a capture of the path of route '" + *route.name + "' nor a variable");
+    auto& diagnostic = diagnostics_.error(
+        use.place, "unknown_capture", path,
+        "{" + use.name + "} is neither a capture of the path of route '" + *route.name + "' nor a variable");
     std::vector<std::string_view> known;
     for (const auto& pattern : paths) add_captures(pattern, known);
     for (const std::string_view name : policy::ValueTemplate::variables()) known.push_back(name);
@@ -231,8 +243,9 @@ class Compiler {
           if (reported_.insert({link.entry, use.name}).second)
             diagnostics_
                 .error(use.place, use.name.empty() ? "no_prefix" : "unknown_capture", path,
-                       use.name.empty() ? "a policy for every route cannot replace the prefix of one path"
-                                        : "{" + use.name + "}: a policy for every route cannot use the capture of one path")
+                       use.name.empty()
+                           ? "a policy for every route cannot replace the prefix of one path"
+                           : "{" + use.name + "}: a policy for every route cannot use the capture of one path")
                 .help = "put the policy on the routes that have it in their path";
       ListenerPlan plan{.name = *listener.name,
                         .number = kept_.listener_numbers.number_of(*listener.name),
@@ -282,10 +295,12 @@ class Compiler {
       const RouteConfig& route = config_.routes[i];
       for (const auto& name : route.match.listener)
         if (std::ranges::find(listeners, *name) == listeners.end())
-          diagnostics_.error(name.place, "unknown_listener", indexed("routes", i) + ".match.listener",
-                             "there is no listener '" + *name + "'")
+          diagnostics_
+              .error(name.place, "unknown_listener", indexed("routes", i) + ".match.listener",
+                     "there is no listener '" + *name + "'")
               .want = config::suggestion(*name, listeners, "listeners");
-      rules.push_back({.name = *route.name, .place = route.place, .path = indexed("routes", i) + ".match", .match = &route.match});
+      rules.push_back(
+          {.name = *route.name, .place = route.place, .path = indexed("routes", i) + ".match", .match = &route.match});
     }
     if (diagnostics_.has_errors()) return;  // what is unused may be so because of them
     route::find_unreachable_routes(rules, diagnostics_);

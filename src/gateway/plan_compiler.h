@@ -18,8 +18,8 @@ struct Kept {
   ListenerNumbers listener_numbers;
 };
 
-// The plan, or null when `diagnostics` has errors. Warnings (routes that nothing reaches, things defined and not used) do
-// not stop it. Does not run the config's tests: config_tests.h.
+// The plan, or null when `diagnostics` has errors. Warnings (routes that nothing reaches, things defined and not used)
+// do not stop it. Does not run the config's tests: config_tests.h.
 //   cost  about 10 us a route
 std::unique_ptr<Plan> compile_plan(const RootConfig& config, Kept& kept, config::Diagnostics& diagnostics);
 

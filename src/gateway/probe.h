@@ -1,6 +1,6 @@
 #pragma once
-// Asks the decision engine about a request that nobody sent: for `explain` and for the config's tests. The request is read
-// by the same parser and canonicaliser as one from the network.
+// Asks the decision engine about a request that nobody sent: for `explain` and for the config's tests. The request is
+// read by the same parser and canonicaliser as one from the network.
 
 #include <optional>
 #include <string>
@@ -17,7 +17,8 @@ struct ProbeRequest {
   std::string method = "GET";
   std::string url;  // absolute: http://host[:port]/path?query
   std::vector<std::pair<std::string, std::string>> headers;
-  net::Address client{.ip = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 192, 0, 2, 1}, .port = 40000};  // RFC 5737: nobody's
+  net::Address client{.ip = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 192, 0, 2, 1},
+                      .port = 40000};  // RFC 5737: nobody's
   std::uint64_t random = 0x9f2c'0000'0000'0001;
 };
 
@@ -26,9 +27,10 @@ class Probe {
  public:
   Probe() : parser_(limits_) {}
 
-  // False when the URL itself cannot be used (`fault` says why). A request that the gateway would refuse is no fault: see
-  // refusal().
-  bool run(const Plan& plan, const ListenerPlan& listener, const ProbeRequest& request, policy::Listener* told, std::string& fault);
+  // False when the URL itself cannot be used (`fault` says why). A request that the gateway would refuse is no fault:
+  // see refusal().
+  bool run(const Plan& plan, const ListenerPlan& listener, const ProbeRequest& request, policy::Listener* told,
+           std::string& fault);
 
   const std::optional<Refusal>& refusal() const { return refusal_; }
   const Decision& decision() const { return decision_; }

@@ -1,7 +1,7 @@
 #pragma once
-// A worker: one thread with its own loop, pools, plan slots and counters. It shares with the others only the plan, the load
-// counters of endpoints and what policies keep.
-// Made and published to by control; everything but the constructor and post() runs on the worker's thread.
+// A worker: one thread with its own loop, pools, plan slots and counters. It shares with the others only the plan, the
+// load counters of endpoints and what policies keep. Made and published to by control; everything but the constructor
+// and post() runs on the worker's thread.
 
 #include <cstdint>
 #include <functional>
@@ -66,8 +66,8 @@ class Worker {
     std::string listener;  // name
     net::ListenSocket socket;
   };
-  // `number` counts workers from 0. `on_drained` is called on the worker's thread once it drains and has no connection left.
-  // `causes` and `log` must outlive it.
+  // `number` counts workers from 0. `on_drained` is called on the worker's thread once it drains and has no connection
+  // left. `causes` and `log` must outlive it.
   Worker(unsigned number, std::unique_ptr<net::Loop> loop, const CauseTable& causes, ByteRing& log,
          std::function<void()> on_drained);
   ~Worker();

@@ -8,34 +8,45 @@
 namespace sluice::http {
 
 inline constexpr Cause request_malformed{"request_malformed", 400, Side::client, "malformed request",
-    "The request breaks HTTP/1.1's grammar or is ambiguous; the log's `detail` names the rule. The connection is closed."};
-inline constexpr Cause request_target_refused{"request_target_refused", 400, Side::client, "request target refused",
-    "The path or authority cannot be brought to one canonical form: a bad percent-encoding, a control character, a backslash, "
+                                         "The request breaks HTTP/1.1's grammar or is ambiguous; the log's `detail` "
+                                         "names the rule. The connection is closed."};
+inline constexpr Cause request_target_refused{
+    "request_target_refused", 400, Side::client, "request target refused",
+    "The path or authority cannot be brought to one canonical form: a bad percent-encoding, a control character, a "
+    "backslash, "
     "a dot segment that leaves the root, an encoded slash where the route does not allow one."};
 inline constexpr Cause request_uri_too_long{"request_uri_too_long", 414, Side::client, "request target too long",
-    "The request line is longer than the limit `request_line`."};
-inline constexpr Cause request_header_too_large{"request_header_too_large", 431, Side::client, "request header too large",
+                                            "The request line is longer than the limit `request_line`."};
+inline constexpr Cause request_header_too_large{
+    "request_header_too_large", 431, Side::client, "request header too large",
     "A field line, the number of fields or the whole head passed its limit."};
-inline constexpr Cause request_version_unsupported{"request_version_unsupported", 505, Side::client,
-    "HTTP version not supported", "The request line names a version other than HTTP/1.0 and HTTP/1.1."};
+inline constexpr Cause request_version_unsupported{
+    "request_version_unsupported", 505, Side::client, "HTTP version not supported",
+    "The request line names a version other than HTTP/1.0 and HTTP/1.1."};
 inline constexpr Cause request_coding_unsupported{"request_coding_unsupported", 501, Side::client,
-    "transfer coding not supported", "Transfer-Encoding names something other than chunked."};
+                                                  "transfer coding not supported",
+                                                  "Transfer-Encoding names something other than chunked."};
 inline constexpr Cause request_method_unsupported{"request_method_unsupported", 501, Side::client,
-    "method not supported", "CONNECT: this listener is no forward proxy."};
+                                                  "method not supported",
+                                                  "CONNECT: this listener is no forward proxy."};
 inline constexpr Cause request_expectation_failed{"request_expectation_failed", 417, Side::client, "expectation failed",
-    "Expect names something other than 100-continue."};
-inline constexpr Cause request_header_timeout{"request_header_timeout", 408, Side::client, "request header timed out",
+                                                  "Expect names something other than 100-continue."};
+inline constexpr Cause request_header_timeout{
+    "request_header_timeout", 408, Side::client, "request header timed out",
     "The head was not complete within `request_header_timeout` of its first byte."};
-inline constexpr Cause request_body_timeout{"request_body_timeout", 408, Side::client, "request body timed out",
+inline constexpr Cause request_body_timeout{
+    "request_body_timeout", 408, Side::client, "request body timed out",
     "No byte of the body came for `client_idle_timeout`, or it came slower than the least rate."};
 inline constexpr Cause request_body_malformed{"request_body_malformed", 400, Side::client, "malformed request body",
-    "The chunked body breaks its grammar or a limit."};
-inline constexpr Cause request_body_too_large{"request_body_too_large", 413, Side::client, "request body too large",
+                                              "The chunked body breaks its grammar or a limit."};
+inline constexpr Cause request_body_too_large{
+    "request_body_too_large", 413, Side::client, "request body too large",
     "The body is, or grew, larger than a `body_limit` policy of the route allows."};
-inline constexpr Cause client_closed{"client_closed", 499, Side::client, "client closed the connection",
+inline constexpr Cause client_closed{
+    "client_closed", 499, Side::client, "client closed the connection",
     "The client went away before the answer was complete. Nothing is sent; the status stands in the log only."};
 inline constexpr Cause client_too_slow{"client_too_slow", 499, Side::client, "client reads too slowly",
-    "The client took no byte of the answer for `client_idle_timeout`."};
+                                       "The client took no byte of the answer for `client_idle_timeout`."};
 
 std::span<const Cause* const> causes();
 

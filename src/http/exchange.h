@@ -1,11 +1,12 @@
 #pragma once
-// The waist: where HTTP/1 (and later HTTP/2, HTTP/3) meets the gateway. A codec offers each exchange as two halves, one to
-// the client and one to the upstream; the gateway drives both and knows no protocol.
+// The waist: where HTTP/1 (and later HTTP/2, HTTP/3) meets the gateway. A codec offers each exchange as two halves, one
+// to the client and one to the upstream; the gateway drives both and knows no protocol.
 //
 // Bodies are pulled. pull_body() is a credit for one chunk; the codec then calls on_..._body() once, or on_..._end().
-// pull_body() may deliver before it returns: make it the last thing a function does. No chunk is delivered without credit,
-// so memory per exchange is bounded by what one chunk holds. A codec never calls on_..._body with an empty chunk. The end
-// takes a credit like a chunk, with one exception: on_response_end of an empty body follows on_response_head at once.
+// pull_body() may deliver before it returns: make it the last thing a function does. No chunk is delivered without
+// credit, so memory per exchange is bounded by what one chunk holds. A codec never calls on_..._body with an empty
+// chunk. The end takes a credit like a chunk, with one exception: on_response_end of an empty body follows
+// on_response_head at once.
 //
 // All on the worker's thread.
 
@@ -22,7 +23,8 @@
 
 namespace sluice::http {
 
-// ---- the client's side -------------------------------------------------------------------------------------------------
+// ---- the client's side
+// -------------------------------------------------------------------------------------------------
 
 // What the gateway hears of the client. One object per exchange.
 class ClientEvents {
@@ -30,8 +32,8 @@ class ClientEvents {
   virtual void on_request_body(net::Buffer bytes) = 0;
   virtual void on_request_end(const FieldList& trailers) = 0;  // trailers: sanitised, without framing fields
   virtual void on_client_room() = 0;                           // after want_room(): what was sent has left
-  // The client is gone (reset, half-closed is not gone), too slow, or broke the body's framing. No other event follows; the
-  // half stays valid until abort(). `refusal.cause` says which; an answer may still be sent with send_head when
+  // The client is gone (reset, half-closed is not gone), too slow, or broke the body's framing. No other event follows;
+  // the half stays valid until abort(). `refusal.cause` says which; an answer may still be sent with send_head when
   // `can_answer()`.
   virtual void on_client_failed(Refusal refusal) = 0;
 
@@ -51,16 +53,16 @@ class ClientHalf {
   virtual void pull_body() = 0;
   virtual bool can_answer() const = 0;  // no byte of the final head was sent and the client is there
 
-  virtual void send_continue() = 0;                          // 100
-  virtual void send_interim(const ResponseHead& head) = 0;   // 102, 103: only what follows from an upstream
-  // Final head. `head.body` empty: the answer is complete with send_end(). Values were checked by the caller's FieldList;
-  // the codec refuses CR, LF and NUL all the same (S26): then it aborts, which ends the exchange, and returns false. True
-  // when the client is gone: what follows is swallowed until send_end() or abort().
+  virtual void send_continue() = 0;                         // 100
+  virtual void send_interim(const ResponseHead& head) = 0;  // 102, 103: only what follows from an upstream
+  // Final head. `head.body` empty: the answer is complete with send_end(). Values were checked by the caller's
+  // FieldList; the codec refuses CR, LF and NUL all the same (S26): then it aborts, which ends the exchange, and
+  // returns false. True when the client is gone: what follows is swallowed until send_end() or abort().
   virtual bool send_head(const ResponseHead& head) = 0;
   virtual void send_body(net::Buffer bytes) = 0;
-  virtual void send_body(std::string_view bytes) = 0;        // copies: small, gateway-made bodies
-  // The answer is complete and so is the exchange: the gateway may not touch the half again. What is left of the request
-  // body is dropped within bounds or the connection closed after the answer, whichever framing allows.
+  virtual void send_body(std::string_view bytes) = 0;  // copies: small, gateway-made bodies
+  // The answer is complete and so is the exchange: the gateway may not touch the half again. What is left of the
+  // request body is dropped within bounds or the connection closed after the answer, whichever framing allows.
   virtual void send_end(const FieldList* trailers) = 0;
   // The answer cannot be completed: the client must not take it for a whole one. Ends the exchange like send_end().
   virtual void abort() = 0;
@@ -68,7 +70,7 @@ class ClientHalf {
   virtual void close_after() = 0;
 
   virtual std::size_t unsent_bytes() const = 0;
-  virtual void want_room() = 0;                 // on_client_room() once unsent_bytes() is 0
+  virtual void want_room() = 0;                      // on_client_room() once unsent_bytes() is 0
   virtual std::uint64_t received_bytes() const = 0;  // of this request on the wire, head included
   virtual std::uint64_t sent_bytes() const = 0;      // of this answer on the wire
 
@@ -86,8 +88,8 @@ struct RefusedRequest {
 // The gateway as the server codecs see it. One per worker and listener.
 class Waist {
  public:
-  // A request's head is there. Returns who hears the rest. May call the half at once; may even complete the exchange before
-  // it returns: then it returns null.
+  // A request's head is there. Returns who hears the rest. May call the half at once; may even complete the exchange
+  // before it returns: then it returns null.
   virtual ClientEvents* begin(ClientHalf& half, const Request& request) = 0;
   // A request that could not be read. The waist answers (always completing the exchange before it returns).
   virtual void refuse(ClientHalf& half, const RefusedRequest& refused) = 0;
@@ -100,18 +102,21 @@ class Waist {
   ~Waist() = default;
 };
 
-// ---- the upstream's side -----------------------------------------------------------------------------------------------
+// ---- the upstream's side
+// -----------------------------------------------------------------------------------------------
 
 // What the gateway hears of the upstream. One object per attempt.
 class UpstreamEvents {
  public:
-  virtual void on_interim(const ResponseHead& head) = 0;         // 1xx but 101; 100 comes here too
-  virtual void on_response_head(const ResponseHead& head) = 0;   // valid until the half is released
+  virtual void on_interim(const ResponseHead& head) = 0;        // 1xx but 101; 100 comes here too
+  virtual void on_response_head(const ResponseHead& head) = 0;  // valid until the half is released
   virtual void on_response_body(net::Buffer bytes) = 0;
-  virtual void on_response_end(const FieldList& trailers) = 0;   // then the half is gone: the connection is the pool's again
+  virtual void on_response_end(
+      const FieldList& trailers) = 0;  // then the half is gone: the connection is the pool's again
   virtual void on_upstream_room() = 0;
   // The attempt failed; the half is gone. error.retryable: nothing of the response was seen, and either nothing of the
-  // request was sent or the connection had been idle before (the peer may have closed it while the request was under way).
+  // request was sent or the connection had been idle before (the peer may have closed it while the request was under
+  // way).
   virtual void on_upstream_failed(Error error) = 0;
 
  protected:
@@ -126,8 +131,8 @@ class UpstreamHalf {
   virtual void pull_body() = 0;
   virtual std::size_t unsent_bytes() const = 0;
   virtual void want_room() = 0;
-  // Gives the attempt up. No event follows. The connection is closed, its state is in doubt (I3); its owner hears it inside
-  // this call or when the event in which it was made has returned.
+  // Gives the attempt up. No event follows. The connection is closed, its state is in doubt (I3); its owner hears it
+  // inside this call or when the event in which it was made has returned.
   virtual void cancel() = 0;
   virtual std::uint64_t sent_bytes() const = 0;
   virtual std::uint64_t received_bytes() const = 0;
@@ -138,8 +143,8 @@ class UpstreamHalf {
 
 class UpstreamConnection;
 
-// Who owns upstream connections: the pool. Each call is the last thing a connection does, so it may be deleted in all of them
-// and started anew in on_connected and on_idle.
+// Who owns upstream connections: the pool. Each call is the last thing a connection does, so it may be deleted in all
+// of them and started anew in on_connected and on_idle.
 class UpstreamConnectionOwner {
  public:
   virtual void on_connected(UpstreamConnection& connection) = 0;
@@ -157,8 +162,8 @@ class UpstreamConnection {
  public:
   virtual ~UpstreamConnection() = default;
   // Starts an attempt: writes the head (method, framing, Host generated) and, when head.body is empty, completes the
-  // request. Response views live in `arena`. Only when connected and idle. No event comes inside this call: a head that must
-  // not be written (S26) fails later, malformed/gateway.
+  // request. Response views live in `arena`. Only when connected and idle. No event comes inside this call: a head that
+  // must not be written (S26) fails later, malformed/gateway.
   virtual UpstreamHalf& start(const RequestHead& head, Arena& arena, UpstreamEvents& events) = 0;
 };
 

@@ -1,7 +1,7 @@
 #pragma once
-// The canonical message: what every room above the codecs reads, whatever protocol carried it. Views point into the arena
-// of the exchange. A Request is made once, by canonicalise(), and never changed; what goes to the upstream is a RequestHead
-// built from it.
+// The canonical message: what every room above the codecs reads, whatever protocol carried it. Views point into the
+// arena of the exchange. A Request is made once, by canonicalise(), and never changed; what goes to the upstream is a
+// RequestHead built from it.
 
 #include <cstddef>
 #include <cstdint>
@@ -24,9 +24,38 @@ enum class Scheme : std::uint8_t { http, https };
 
 // Fields that some room asks for by name. Found while parsing, so that later look-ups compare one byte.
 enum class FieldId : std::uint8_t {
-  other, host, connection, keep_alive, proxy_connection, transfer_encoding, content_length, te, trailer, upgrade, expect,
-  date, server, location, content_type, user_agent, referer, accept, accept_encoding, cookie, set_cookie, authorization,
-  forwarded, x_forwarded_for, x_forwarded_proto, x_forwarded_host, x_request_id, via, retry_after, allow, vary, cache_control,
+  other,
+  host,
+  connection,
+  keep_alive,
+  proxy_connection,
+  transfer_encoding,
+  content_length,
+  te,
+  trailer,
+  upgrade,
+  expect,
+  date,
+  server,
+  location,
+  content_type,
+  user_agent,
+  referer,
+  accept,
+  accept_encoding,
+  cookie,
+  set_cookie,
+  authorization,
+  forwarded,
+  x_forwarded_for,
+  x_forwarded_proto,
+  x_forwarded_host,
+  x_request_id,
+  via,
+  retry_after,
+  allow,
+  vary,
+  cache_control,
 };
 // `name` in lower case.
 FieldId field_id(std::string_view name);
@@ -89,24 +118,25 @@ struct BodySize {
 struct Request {
   Method method = Method::get;
   Scheme scheme = Scheme::http;
-  bool has_query = false;           // `/a?` has an empty query; `/a` has none
-  bool has_encoded_slash = false;   // the path holds %2F: refused unless the route keeps it
-  bool expects_continue = false;    // Expect: 100-continue
-  bool is_http10 = false;           // for the log; framing is the codec's affair
-  std::uint16_t port = 0;           // of the authority; 0: none was given
-  std::string_view method_name;     // as sent
-  std::string_view authority;       // canonical `host` or `host:port`; lower case; never empty in HTTP/1.1 ("" in 1.0 without Host)
-  std::string_view host;            // authority without port; IPv6 in brackets; no trailing dot
-  std::string_view path;            // canonical, starts with `/`, or is `*` (OPTIONS only)
+  bool has_query = false;          // `/a?` has an empty query; `/a` has none
+  bool has_encoded_slash = false;  // the path holds %2F: refused unless the route keeps it
+  bool expects_continue = false;   // Expect: 100-continue
+  bool is_http10 = false;          // for the log; framing is the codec's affair
+  std::uint16_t port = 0;          // of the authority; 0: none was given
+  std::string_view method_name;    // as sent
+  std::string_view
+      authority;  // canonical `host` or `host:port`; lower case; never empty in HTTP/1.1 ("" in 1.0 without Host)
+  std::string_view host;                       // authority without port; IPv6 in brackets; no trailing dot
+  std::string_view path;                       // canonical, starts with `/`, or is `*` (OPTIONS only)
   std::span<const std::string_view> segments;  // of `path` between slashes: "/" is {""}, "/a/" is {"a",""}
-  std::string_view query;           // as sent, without `?`
+  std::string_view query;                      // as sent, without `?`
   FieldList fields;
   BodySize body;
 };
 
 // A named part of the path that a route's pattern caught, in canonical (percent-encoded) form.
 struct Capture {
-  std::string_view name;   // lives as long as the plan
+  std::string_view name;  // lives as long as the plan
   std::string_view value;
 };
 
@@ -121,12 +151,13 @@ struct RequestHead {
   BodySize body;
 };
 
-// A response's head: received from an upstream (framing and hop-by-hop fields taken out), or about to be sent to a client.
+// A response's head: received from an upstream (framing and hop-by-hop fields taken out), or about to be sent to a
+// client.
 struct ResponseHead {
   int status = 200;
   FieldList fields;
-  BodySize body;                                       // what follows, after method and status are considered
-  std::int64_t announced_length = BodySize::unknown;   // Content-Length of a HEAD or 304 answer, to be passed on
+  BodySize body;                                      // what follows, after method and status are considered
+  std::int64_t announced_length = BodySize::unknown;  // Content-Length of a HEAD or 304 answer, to be passed on
 };
 
 // Bounds on what a peer may make us hold. One set for requests, one for responses.

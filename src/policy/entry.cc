@@ -43,8 +43,8 @@ bool read_kind(const config::Entry& entry, Entry& out, config::ReadContext& cont
   out.kind = find_kind(entry.key.text());
   if (out.kind == nullptr) {
     const auto names = kind_names();
-    context.error(entry.key, "unknown_policy", "there is no kind of policy '" + std::string(entry.key.text()) + "'").want =
-        config::suggestion(entry.key.text(), names, "kinds");
+    context.error(entry.key, "unknown_policy", "there is no kind of policy '" + std::string(entry.key.text()) + "'")
+        .want = config::suggestion(entry.key.text(), names, "kinds");
     return false;
   }
   const auto step = context.step(entry.key.text());
@@ -78,7 +78,8 @@ bool Entry::read(const config::Node& node, Entry& out, config::ReadContext& cont
     }
   }
   if (is_good && out.kind == nullptr) {
-    context.error(node, "missing_policy", "the entry names no policy").help = "write a kind with its fields, such as `request_id: {}`";
+    context.error(node, "missing_policy", "the entry names no policy").help =
+        "write a kind with its fields, such as `request_id: {}`";
     return false;
   }
   return is_good;

@@ -1,7 +1,7 @@
 #pragma once
-// One exchange as a policy sees it: the canonical request (which nothing changes), the request that will go to the upstream
-// (which policies change), the answer on its way back, and the facts the gateway vouches for. Knows no connection, no codec
-// and no plan. The driver owns it; all on the worker's thread.
+// One exchange as a policy sees it: the canonical request (which nothing changes), the request that will go to the
+// upstream (which policies change), the answer on its way back, and the facts the gateway vouches for. Knows no
+// connection, no codec and no plan. The driver owns it; all on the worker's thread.
 
 #include <cstdint>
 #include <span>
@@ -17,11 +17,12 @@ namespace sluice::policy {
 
 using http::Capture;
 
-// Who listens to decisions: `explain`, tests, later the trace of a live request. Costs one test of a pointer when nobody does.
+// Who listens to decisions: `explain`, tests, later the trace of a live request. Costs one test of a pointer when
+// nobody does.
 class Listener {
  public:
-  virtual void begins(std::string_view kind) = 0;   // the next policy of the chain has its turn
-  virtual void told(std::string_view what) = 0;     // by that policy
+  virtual void begins(std::string_view kind) = 0;  // the next policy of the chain has its turn
+  virtual void told(std::string_view what) = 0;    // by that policy
 
  protected:
   ~Listener() = default;
@@ -33,13 +34,13 @@ struct Facts {
   Arena* arena = nullptr;
   Instant now{};
   WallTime wall_now{};
-  std::uint64_t random = 0;         // fresh for this exchange
-  net::Address peer;                // the other end of the connection
+  std::uint64_t random = 0;  // fresh for this exchange
+  net::Address peer;         // the other end of the connection
   std::string_view listener;
   std::string_view route;
   std::span<const Capture> captures;
-  bool has_rest = false;            // the route's path ends in `/*` or `/{name*}`
-  std::string_view rest;            // then: what stands below, without its first slash
+  bool has_rest = false;  // the route's path ends in `/*` or `/{name*}`
+  std::string_view rest;  // then: what stands below, without its first slash
 };
 
 class Exchange {
@@ -54,8 +55,8 @@ class Exchange {
     http::FieldList fields;
   };
 
-  // Begins a new exchange: everything of the one before is forgotten. The request to the upstream starts as a copy of the
-  // canonical one.
+  // Begins a new exchange: everything of the one before is forgotten. The request to the upstream starts as a copy of
+  // the canonical one.
   void begin(const Facts& facts);
 
   const http::Request& request() const { return *facts_.request; }
@@ -73,9 +74,13 @@ class Exchange {
   // ---- on the way to the upstream
   http::RequestHead& upstream_request() { return upstream_request_; }
   const http::RequestHead& upstream_request() const { return upstream_request_; }
-  void set_request_field(std::string_view name, std::string_view value) { upstream_request_.fields.set(arena(), name, value); }
+  void set_request_field(std::string_view name, std::string_view value) {
+    upstream_request_.fields.set(arena(), name, value);
+  }
   // The greatest request body that may pass, counted on the wire by the driver. The least of all limits set counts.
-  void limit_request_body(std::uint64_t bytes) { request_body_limit_ = bytes < request_body_limit_ ? bytes : request_body_limit_; }
+  void limit_request_body(std::uint64_t bytes) {
+    request_body_limit_ = bytes < request_body_limit_ ? bytes : request_body_limit_;
+  }
   std::uint64_t request_body_limit() const { return request_body_limit_; }
 
   // ---- who is asking

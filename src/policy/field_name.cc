@@ -12,20 +12,22 @@ bool is_token_char(char c) {
   return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || others.find(c) != std::string_view::npos;
 }
 
-constexpr std::array<std::string_view, 10> generated{"connection", "content-length", "expect",  "host", "keep-alive",
-                                                     "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade"};
+constexpr std::array<std::string_view, 10> generated{"connection",        "content-length",   "expect", "host",
+                                                     "keep-alive",        "proxy-connection", "te",     "trailer",
+                                                     "transfer-encoding", "upgrade"};
 
 bool read_name(const config::Node& node, std::string& out, config::ReadContext& context) {
   std::string name;
   if (!config::read_text(node, name, context)) return false;
-  std::ranges::transform(name, name.begin(), [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c | 0x20) : c; });
+  std::ranges::transform(name, name.begin(),
+                         [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c | 0x20) : c; });
   if (name.empty() || !std::ranges::all_of(name, is_token_char)) {
     context.wrong_value(node, "bad_header_name", "is no header name", "letters, digits and -");
     return false;
   }
   if (is_generated(name)) {
-    context.error(node, "generated_header", "`" + name + "` is written by the gateway itself, from the message's facts").help =
-        name == "host" ? "to send another Host use `rewrite: {host: ...}`" : "leave it out";
+    context.error(node, "generated_header", "`" + name + "` is written by the gateway itself, from the message's facts")
+        .help = name == "host" ? "to send another Host use `rewrite: {host: ...}`" : "leave it out";
     return false;
   }
   out = std::move(name);

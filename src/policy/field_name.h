@@ -1,5 +1,6 @@
 #pragma once
-// Names of header fields as policies take them from a config: lower case, and never one that the gateway itself decides.
+// Names of header fields as policies take them from a config: lower case, and never one that the gateway itself
+// decides.
 
 #include <string>
 #include <string_view>
@@ -13,8 +14,8 @@ namespace sluice::policy {
 // Whether the gateway itself writes the field, from the message's facts. `name` in lower case.
 bool is_generated(std::string_view name);
 
-// One name. Framing and hop-by-hop fields are refused: they are generated from facts (security invariant I2). So is Host:
-// `rewrite` has `host`.
+// One name. Framing and hop-by-hop fields are refused: they are generated from facts (security invariant I2). So is
+// Host: `rewrite` has `host`.
 struct FieldName {
   std::string name;
   static bool read(const config::Node& node, FieldName& out, config::ReadContext& context);

@@ -1,6 +1,6 @@
 #pragma once
-// A kind of policy: everything the house knows of a folder under policies/. The build collects all kinds from the folders;
-// parser, defaults, diagnostics, JSON Schema, manual and explain text derive from the config's field table.
+// A kind of policy: everything the house knows of a folder under policies/. The build collects all kinds from the
+// folders; parser, defaults, diagnostics, JSON Schema, manual and explain text derive from the config's field table.
 
 #include <array>
 #include <memory>
@@ -19,8 +19,9 @@ namespace sluice::policy {
 enum class Stage : std::uint8_t { edge, identify, admit, transform, observe };
 constexpr auto enum_names(Stage) {
   using config::EnumName;
-  return std::array{EnumName{Stage::edge, "edge"}, EnumName{Stage::identify, "identify"}, EnumName{Stage::admit, "admit"},
-                    EnumName{Stage::transform, "transform"}, EnumName{Stage::observe, "observe"}};
+  return std::array{EnumName{Stage::edge, "edge"}, EnumName{Stage::identify, "identify"},
+                    EnumName{Stage::admit, "admit"}, EnumName{Stage::transform, "transform"},
+                    EnumName{Stage::observe, "observe"}};
 }
 std::string_view stage_name(Stage stage);
 
@@ -41,11 +42,11 @@ class CompileContext {
 };
 
 struct Kind {
-  std::string_view name;     // the config key and the folder's name
+  std::string_view name;  // the config key and the folder's name
   Stage stage;
-  std::string_view summary;  // one sentence for schema and manual
-  bool always_answers = false;       // a route with it needs no `to`
-  bool is_on_by_default = false;     // stands first in a chain that does not name it; for one kind at most
+  std::string_view summary;       // one sentence for schema and manual
+  bool always_answers = false;    // a route with it needs no `to`
+  bool is_on_by_default = false;  // stands first in a chain that does not name it; for one kind at most
   std::span<const Cause* const> causes = {};
 
   // From here on filled by make_kind().
@@ -67,7 +68,9 @@ Kind make_kind(Kind kind) {
     return made;
   };
   kind.defaults = [] -> std::shared_ptr<const void> { return std::make_shared<Config>(); };
-  kind.compile = [](const void* config, CompileContext& context) { return Make(*static_cast<const Config*>(config), context); };
+  kind.compile = [](const void* config, CompileContext& context) {
+    return Make(*static_cast<const Config*>(config), context);
+  };
   kind.dump = [](const void* config) { return config::dump(*static_cast<const Config*>(config)); };
   return kind;
 }

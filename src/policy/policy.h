@@ -1,6 +1,6 @@
 #pragma once
-// The policy contract. A policy is a compiled filter on a route: immutable, shared by all workers, one plain function per
-// direction. Adding a kind means adding a folder under policies/; see docs/write_a_policy.md.
+// The policy contract. A policy is a compiled filter on a route: immutable, shared by all workers, one plain function
+// per direction. Adding a kind means adding a folder under policies/; see docs/write_a_policy.md.
 
 #include <cstdint>
 

@@ -28,14 +28,17 @@ std::span<const std::string_view> ValueTemplate::variables() {
 const char* ValueTemplate::parse_variable(std::string_view name) {
   static constexpr What whats[] = {What::method, What::scheme,    What::host,       What::authority, What::path,
                                    What::query,  What::client_ip, What::request_id, What::route,     What::listener};
-  if (name.empty() || !std::ranges::all_of(name, is_name_char)) return "a variable's name is letters, digits, `_`, `-`, `.`";
+  if (name.empty() || !std::ranges::all_of(name, is_name_char))
+    return "a variable's name is letters, digits, `_`, `-`, `.`";
   for (std::size_t i = 0; i < std::size(whats); ++i)
     if (variables()[i] == name) return parts_.push_back({whats[i], {}}), nullptr;
   if (name.starts_with(header_prefix) && name.size() > header_prefix.size()) {
     std::string header(name.substr(header_prefix.size()));
-    std::ranges::transform(header, header.begin(), [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c | 0x20) : c; });
+    std::ranges::transform(header, header.begin(),
+                           [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c | 0x20) : c; });
     if (header == "host") return "the Host is `{host}`, and with its port `{authority}`";
-    if (is_generated(header)) return "a field about the connection or the framing is not kept: it says nothing of the request";
+    if (is_generated(header))
+      return "a field about the connection or the framing is not kept: it says nothing of the request";
     return parts_.push_back({What::request_header, std::move(header)}), nullptr;
   }
   if (name.find('.') != std::string_view::npos) return "there is no such variable";
@@ -76,7 +79,8 @@ bool ValueTemplate::read(const config::Node& node, ValueTemplate& out, config::R
   if (!config::read_text(node, text, context)) return false;
   if (const char* wrong = out.parse(text)) {
     context.error(node, "bad_template", "'" + text + "': " + wrong).help =
-        "a variable is a capture of the route's path, or one of method, scheme, host, authority, path, query, client.ip, request.id, "
+        "a variable is a capture of the route's path, or one of method, scheme, host, authority, path, query, "
+        "client.ip, request.id, "
         "route, listener, request.header.NAME";
     return false;
   }
@@ -110,21 +114,32 @@ void ValueTemplate::declare(CompileContext& context) const {
 std::string_view ValueTemplate::value_of(const Part& part, Exchange& exchange) {
   const http::Request& request = exchange.request();
   switch (part.what) {
-    case What::literal: return part.text;
-    case What::capture: return exchange.capture(part.text);
-    case What::method: return request.method_name;
-    case What::scheme: return exchange.client_scheme() == http::Scheme::https ? "https" : "http";
-    case What::host: return request.host;
-    case What::authority: return request.authority;
-    case What::path: return request.path;
-    case What::query: return request.query;
+    case What::literal:
+      return part.text;
+    case What::capture:
+      return exchange.capture(part.text);
+    case What::method:
+      return request.method_name;
+    case What::scheme:
+      return exchange.client_scheme() == http::Scheme::https ? "https" : "http";
+    case What::host:
+      return request.host;
+    case What::authority:
+      return request.authority;
+    case What::path:
+      return request.path;
+    case What::query:
+      return request.query;
     case What::client_ip: {
       char* const text = exchange.arena().allocate_bytes(46);
       return {text, exchange.client().write_ip(text)};
     }
-    case What::request_id: return exchange.id();
-    case What::route: return exchange.facts().route;
-    case What::listener: return exchange.facts().listener;
+    case What::request_id:
+      return exchange.id();
+    case What::route:
+      return exchange.facts().route;
+    case What::listener:
+      return exchange.facts().listener;
     case What::request_header: {
       const http::Field* const field = request.fields.find(std::string_view(part.text));
       return field == nullptr ? std::string_view() : field->value;

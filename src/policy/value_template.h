@@ -1,6 +1,7 @@
 #pragma once
-// A text with variables, `https://{host}/users/{id}`: how config values take parts of the request. Compiled when the config is
-// read; what it renders holds no control character, since neither its literals nor any canonical part does (S26).
+// A text with variables, `https://{host}/users/{id}`: how config values take parts of the request. Compiled when the
+// config is read; what it renders holds no control character, since neither its literals nor any canonical part does
+// (S26).
 //
 // Variables: a capture of the route's path by its name; {method} {scheme} {host} {authority} {path} {query} {client.ip}
 // {request.id} {route} {listener} {request.header.NAME}. `{{` and `}}` stand for the braces themselves.
@@ -45,7 +46,19 @@ class ValueTemplate {
 
  private:
   enum class What : std::uint8_t {
-    literal, capture, method, scheme, host, authority, path, query, client_ip, request_id, route, listener, request_header
+    literal,
+    capture,
+    method,
+    scheme,
+    host,
+    authority,
+    path,
+    query,
+    client_ip,
+    request_id,
+    route,
+    listener,
+    request_header
   };
   struct Part {
     What what;

@@ -20,7 +20,8 @@ struct Complaint {
 Complaint find_mistake(std::string_view text) {
   const std::string_view after_brackets =
       text.substr(text.starts_with('[') ? std::min(text.find(']'), text.size()) : 0);
-  if (text.contains('/')) return {"a host has no scheme and no path", "write the name alone, such as `api.example.com`"};
+  if (text.contains('/'))
+    return {"a host has no scheme and no path", "write the name alone, such as `api.example.com`"};
   if (after_brackets.contains(':') && std::ranges::count(text, ':') > 1 && !text.starts_with('['))
     return {"an IPv6 address stands in brackets", "write `[" + std::string(text) + "]`"};
   if (after_brackets.contains(':'))

@@ -164,9 +164,10 @@ struct UpstreamConfig {
             .required()
             .non_empty()
             .example("[127.0.0.1:7001, {address: 127.0.0.1:7002, weight: 2}]"),
-        field("balance", &UpstreamConfig::balance,
-              "How an endpoint is chosen. `least_request`: of two taken at random by weight, the one with fewer requests "
-              "in flight for its weight. `round_robin`: in turn, by weight. Both are exact across workers."),
+        field(
+            "balance", &UpstreamConfig::balance,
+            "How an endpoint is chosen. `least_request`: of two taken at random by weight, the one with fewer requests "
+            "in flight for its weight. `round_robin`: in turn, by weight. Both are exact across workers."),
         field("connect_timeout", &UpstreamConfig::connect_timeout, milliseconds{1}, hours{1},
               "Time for one connection to be made. Past it, another endpoint is tried."),
         field("first_byte_timeout", &UpstreamConfig::first_byte_timeout, milliseconds{1}, hours{24},

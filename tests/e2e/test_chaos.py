@@ -8,7 +8,7 @@ import threading
 import time
 
 from harness.client import Closed, RawClient
-from harness.upstream import RESET, CLOSE, receive
+from harness.upstream import receive
 from harness.wire import Malformed, Reader, body_framing, parse_head
 
 SECONDS = float(os.environ.get("SLUICE_CHAOS_SECONDS", "4"))

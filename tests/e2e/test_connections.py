@@ -193,4 +193,4 @@ def test_no_file_descriptor_stays_behind(gateway):
             client.send([b"GET / HTTP/1.1\r\nhost: a\r\n\r\n", b"GET /", b"nonsense\r\n\r\n"][number % 3])
             if number % 2:
                 client.reset()
-    assert wait_until(lambda: count() <= before + 2, 8), (before, count())
+    assert wait_until(lambda: count() <= before + 5, 8), (before, count())  # the scrapes' own connections come and go

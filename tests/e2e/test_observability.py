@@ -1,13 +1,11 @@
 """What an operator sees: the access log, metrics, health."""
 import collections
 import json
-import os
 import re
 import signal
 import subprocess
 import time
 
-import pytest
 
 from harness.client import RawClient, Session, exchange, get, status
 

@@ -41,7 +41,8 @@ struct Config {
     return std::tuple{
         field("trusted", &Config::trusted,
               "Proxies whose word about the client is believed. From everybody else the fields are removed first.")
-            .one_or_many().example("[10.0.0.0/8]"),
+            .one_or_many()
+            .example("[10.0.0.0/8]"),
         field("x_forwarded", &Config::x_forwarded, "Whether the upstream gets X-Forwarded-For, -Proto and -Host."),
         field("rfc7239", &Config::rfc7239, "Whether the upstream gets `Forwarded` (RFC 7239)."),
     };

@@ -1,8 +1,8 @@
 // Tells the upstream who the client is, and believes only trusted proxies about it (security invariant I4, row J12).
 //
-// From a peer that is not trusted, every field by which it could speak for somebody else is removed: Forwarded, X-Real-IP and all
-// of X-Forwarded-*, with `-` and `_` as equals. From a trusted one, the client is the rightmost address of X-Forwarded-For
-// (or of Forwarded) that is not itself trusted.
+// From a peer that is not trusted, every field by which it could speak for somebody else is removed: Forwarded,
+// X-Real-IP and all of X-Forwarded-*, with `-` and `_` as equals. From a trusted one, the client is the rightmost
+// address of X-Forwarded-For (or of Forwarded) that is not itself trusted.
 
 #include <fmt/format.h>
 
@@ -19,7 +19,8 @@ namespace {
 using policy::Exchange;
 using policy::Verdict;
 
-constexpr std::string_view for_name = "x-forwarded-for", proto_name = "x-forwarded-proto", host_name = "x-forwarded-host";
+constexpr std::string_view for_name = "x-forwarded-for", proto_name = "x-forwarded-proto",
+                           host_name = "x-forwarded-host";
 
 std::string_view trim(std::string_view text) {
   const std::size_t first = text.find_first_not_of(" \t");
@@ -48,7 +49,8 @@ std::string_view for_of(std::string_view element) {
   while (!element.empty()) {
     const std::size_t end = std::min(element.find(';'), element.size());
     const std::string_view pair = trim(element.substr(0, end));
-    if (pair.size() > 4 && (pair[0] | 0x20) == 'f' && (pair[1] | 0x20) == 'o' && (pair[2] | 0x20) == 'r' && pair[3] == '=')
+    if (pair.size() > 4 && (pair[0] | 0x20) == 'f' && (pair[1] | 0x20) == 'o' && (pair[2] | 0x20) == 'r' &&
+        pair[3] == '=')
       return pair.substr(4);
     element.remove_prefix(std::min(end + 1, element.size()));
   }
@@ -69,7 +71,8 @@ class Forwarded final : public policy::Policy {
     if (config_.x_forwarded) write_x_forwarded(exchange, is_believed);
     if (config_.rfc7239) write_forwarded(exchange, is_believed);
     if (exchange.is_heard())
-      exchange.tell(fmt::format("client is {}{}", exchange.client().ip_text(), is_believed ? ", told by a trusted proxy" : ""));
+      exchange.tell(
+          fmt::format("client is {}{}", exchange.client().ip_text(), is_believed ? ", told by a trusted proxy" : ""));
     return Verdict::next;
   }
 
@@ -97,8 +100,8 @@ class Forwarded final : public policy::Policy {
     }
   }
 
-  // Walks the list from its right end, the hop nearest to us, past trusted proxies. False when it ends in something that is no
-  // address: then the last trusted hop is all that is known.
+  // Walks the list from its right end, the hop nearest to us, past trusted proxies. False when it ends in something
+  // that is no address: then the last trusted hop is all that is known.
   bool walk(std::string_view list, std::string_view (*part)(std::string_view), Exchange& exchange) const {
     while (!list.empty()) {
       const std::size_t comma = list.rfind(',');
@@ -152,9 +155,11 @@ class Forwarded final : public policy::Policy {
     }
     fields.add(exchange.arena(), {.name = for_name, .value = chain, .id = http::FieldId::x_forwarded_for});
     if (is_believed) fields.remove(proto_name);
-    fields.add(exchange.arena(), {.name = proto_name, .value = scheme_text(exchange), .id = http::FieldId::x_forwarded_proto});
+    fields.add(exchange.arena(),
+               {.name = proto_name, .value = scheme_text(exchange), .id = http::FieldId::x_forwarded_proto});
     if (fields.find(http::FieldId::x_forwarded_host) == nullptr && !exchange.request().authority.empty())
-      fields.add(exchange.arena(), {.name = host_name, .value = exchange.request().authority, .id = http::FieldId::x_forwarded_host});
+      fields.add(exchange.arena(),
+                 {.name = host_name, .value = exchange.request().authority, .id = http::FieldId::x_forwarded_host});
   }
 
   void write_forwarded(Exchange& exchange, bool is_believed) const {
@@ -167,7 +172,8 @@ class Forwarded final : public policy::Policy {
                                                    "\";proto=", scheme_text(exchange));
     if (is_believed) {
       for (std::size_t i = fields.size(); i > 0; --i)
-        if (fields[i - 1].id == http::FieldId::forwarded) value = exchange.arena().join(fields[i - 1].value, ", ", value);
+        if (fields[i - 1].id == http::FieldId::forwarded)
+          value = exchange.arena().join(fields[i - 1].value, ", ", value);
       fields.remove("forwarded");
     }
     fields.add(exchange.arena(), {.name = "forwarded", .value = value, .id = http::FieldId::forwarded});
@@ -183,7 +189,8 @@ std::unique_ptr<const policy::Policy> make(const Config& config, policy::Compile
 const policy::Kind made = policy::make_kind<Config, make>({
     .name = "forwarded",
     .stage = policy::Stage::edge,
-    .summary = "Tells the upstream the client's address, scheme and host, and believes only trusted proxies about them.",
+    .summary =
+        "Tells the upstream the client's address, scheme and host, and believes only trusted proxies about them.",
     .is_on_by_default = true,
 });
 

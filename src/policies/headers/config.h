@@ -17,7 +17,8 @@ struct Changes {
   static constexpr auto fields() {
     using config::field;
     return std::tuple{
-        field("set", &Changes::set, "Fields that get this one value, in place of all they had.").example("{x-team: edge}"),
+        field("set", &Changes::set, "Fields that get this one value, in place of all they had.")
+            .example("{x-team: edge}"),
         field("add", &Changes::add, "Fields that get one more line."),
         field("remove", &Changes::remove, "Fields that are taken out.").one_or_many().example("[server, x-powered-by]"),
     };
@@ -32,7 +33,8 @@ struct Config {
     using config::field;
     return std::tuple{
         field("request", &Config::request, "Changes to the request, as the upstream will see it."),
-        field("response", &Config::response, "Changes to the response, as the client will see it; also to the gateway's own."),
+        field("response", &Config::response,
+              "Changes to the response, as the client will see it; also to the gateway's own."),
     };
   }
 };

@@ -18,10 +18,13 @@ struct Config {
   static constexpr auto fields() {
     using config::field;
     return std::tuple{
-        field("to", &Config::to, "The Location: a URL or a path, with variables.").required().example("https://{host}{path}"),
+        field("to", &Config::to, "The Location: a URL or a path, with variables.")
+            .required()
+            .example("https://{host}{path}"),
         field("status", &Config::status, "301, 302, 303, 307 or 308. 307 and 308 keep the method."),
         field("keep_query", &Config::keep_query,
-              "Whether the request's query is put behind the Location. When not given: yes, unless `to` has a `?` or a `#`."),
+              "Whether the request's query is put behind the Location. When not given: yes, unless `to` has a `?` or a "
+              "`#`."),
     };
   }
   static config::Fault check(const Config& config);

@@ -18,7 +18,8 @@ struct Config {
     return std::tuple{
         field("header", &Config::header, "The field that carries the id."),
         field("accept", &Config::accept,
-              "Whether a client's own id is taken over: one value of 1 to 128 letters, digits and `-_.:+/=@`. Others are replaced."),
+              "Whether a client's own id is taken over: one value of 1 to 128 letters, digits and `-_.:+/=@`. Others "
+              "are replaced."),
         field("respond", &Config::respond, "Whether the response carries the id too."),
     };
   }

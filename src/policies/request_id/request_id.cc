@@ -1,5 +1,5 @@
-// Gives each exchange an id, the client's or a new one: the upstream gets it, the response, the log line and problem bodies
-// carry it. New ids are UUIDs of version 7 (RFC 9562 section 5.7): they sort by time.
+// Gives each exchange an id, the client's or a new one: the upstream gets it, the response, the log line and problem
+// bodies carry it. New ids are UUIDs of version 7 (RFC 9562 section 5.7): they sort by time.
 
 #include <fmt/format.h>
 
@@ -48,7 +48,8 @@ class RequestId final : public policy::Policy {
     exchange.set_id(sent.empty() ? make_id(exchange) : sent);
     exchange.upstream_request().fields.remove_folded(config_.header.name);
     exchange.set_request_field(config_.header.name, exchange.id());
-    if (exchange.is_heard()) exchange.tell(fmt::format("{} id {}", sent.empty() ? "new" : "the client's", exchange.id()));
+    if (exchange.is_heard())
+      exchange.tell(fmt::format("{} id {}", sent.empty() ? "new" : "the client's", exchange.id()));
     return Verdict::next;
   }
   void on_response(Exchange& exchange) const override {
@@ -64,7 +65,8 @@ class RequestId final : public policy::Policy {
       found = field.value;
       ++count;
     });
-    const bool is_good = count == 1 && !found.empty() && found.size() <= most_bytes && std::ranges::all_of(found, is_id_char);
+    const bool is_good =
+        count == 1 && !found.empty() && found.size() <= most_bytes && std::ranges::all_of(found, is_id_char);
     return is_good ? found : std::string_view();
   }
 

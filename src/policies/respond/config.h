@@ -26,13 +26,18 @@ struct Config {
     };
   }
   static config::Fault check(const Config& config) {
-    const bool is_bodiless = config.status == 204 || config.status == 205 || config.status == 304;  // RFC 9110 section 15
-    if (is_bodiless && !config.body.empty()) return {.what = "this status has no body", .field = "body", .help = "leave `body` out"};
+    const bool is_bodiless =
+        config.status == 204 || config.status == 205 || config.status == 304;  // RFC 9110 section 15
+    if (is_bodiless && !config.body.empty())
+      return {.what = "this status has no body", .field = "body", .help = "leave `body` out"};
     for (const char c : config.content_type)
-      if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) return {.what = "holds a control character", .field = "content_type"};
+      if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f)
+        return {.what = "holds a control character", .field = "content_type"};
     for (const auto& field : config.headers.list) {
-      if (field.name == "content-type") return {.what = "Content-Type is given twice", .field = "headers", .help = "use `content_type`"};
-      if (field.name == "date") return {.what = "Date is the gateway's own", .field = "headers", .help = "leave it out"};
+      if (field.name == "content-type")
+        return {.what = "Content-Type is given twice", .field = "headers", .help = "use `content_type`"};
+      if (field.name == "date")
+        return {.what = "Date is the gateway's own", .field = "headers", .help = "leave it out"};
     }
     return {};
   }
