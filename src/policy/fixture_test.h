@@ -36,7 +36,7 @@ inline std::string diagnose(const Kind& kind, std::string_view yaml) {
 struct Made {
   std::shared_ptr<const void> config;
   CompileContext context;
-  std::unique_ptr<const Policy> policy;
+  std::shared_ptr<const Policy> policy;
   const Policy* operator->() const { return policy.get(); }
 };
 inline Made make_policy(const Kind& kind, std::string_view yaml) {
@@ -45,6 +45,9 @@ inline Made make_policy(const Kind& kind, std::string_view yaml) {
   EXPECT_EQ(diagnostics.render(), "");
   if (made.config == nullptr) std::abort();
   made.policy = kind.compile(made.config.get(), made.context);
+  // As a plan outlives its exchanges: what a policy says may point into it.
+  static std::vector<std::shared_ptr<const Policy>> plan;
+  plan.push_back(made.policy);
   return made;
 }
 

@@ -6,7 +6,6 @@ import signal
 import subprocess
 import time
 
-
 from harness.client import RawClient, Session, exchange, get, status
 
 ALL = "routes: [{name: all, to: u}]\n"
