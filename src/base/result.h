@@ -29,6 +29,7 @@ struct Error {
   Side side;
   bool retryable = false;  // safe to try another endpoint; decided where the failure is seen
   const char* what = "";   // static text, lower case, no full stop
+  bool is_unsent = false;  // with retryable: no byte of the request was handed on, so any method may be tried again
 };
 
 template <class T>

@@ -5,7 +5,7 @@
 namespace sluice::control {
 
 std::optional<Loaded> load_config(const std::string& path, gateway::Kept& kept, config::Diagnostics& diagnostics) {
-  const auto document = config::load_file(path, diagnostics);
+  auto document = config::load_file(path, diagnostics);
   if (!document) return std::nullopt;
   if (document->is_empty()) {
     diagnostics.error(document->root().place(), "empty_file", "", "there is no setting in this file").help =
@@ -14,6 +14,7 @@ std::optional<Loaded> load_config(const std::string& path, gateway::Kept& kept, 
   }
   Loaded loaded;
   const bool is_read = config::read(*document, loaded.config, diagnostics);
+  document.reset();  // of many routes it is large, and the plan can have its memory
   // A config that did not read well is compiled all the same, for what the compiler has to say: all errors at once.
   if (is_read || !loaded.config.listeners.empty())
     loaded.plan = gateway::compile_plan(loaded.config, kept, diagnostics);

@@ -24,7 +24,12 @@ constexpr std::size_t busy_bytes = 64 * 1024;  // written in one turn: the rings
 constexpr int most_writes_per_turn = 256;      // then requests to stop or reopen are looked at
 constexpr std::size_t most_parts = 128;        // of one writev
 
-std::uint64_t count_lines(std::string_view text) { return static_cast<std::uint64_t>(std::ranges::count(text, '\n')); }
+// By memchr: lines are long, and a count byte by byte would be the dearest part of writing them.
+std::uint64_t count_lines(std::string_view text) {
+  std::uint64_t lines = 0;
+  for (std::size_t end = text.find('\n'); end != std::string_view::npos; end = text.find('\n', end + 1)) ++lines;
+  return lines;
+}
 
 }  // namespace
 

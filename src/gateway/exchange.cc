@@ -118,6 +118,7 @@ void Exchange::send_made_reply() {
 
 void Exchange::finish(End end) {
   timer_.cancel();
+  kept_body_.drop();
   record(end);
   http::ClientHalf& client = *client_;
   Worker& worker = worker_;

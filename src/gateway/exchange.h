@@ -11,6 +11,7 @@
 
 #include "gateway/access_log.h"
 #include "gateway/decide.h"
+#include "gateway/kept_body.h"
 #include "gateway/plan_slots.h"
 #include "http/exchange.h"
 #include "net/timer.h"
@@ -63,8 +64,10 @@ class Exchange final : private http::ClientEvents, private http::UpstreamEvents,
   void connect(bool fresh_only);
   bool pick_endpoint();
   void start_request_body();
+  void repeat_request_body();
   void end_attempt(upstream::Outcome outcome, const char* what);
   bool may_retry(const Error& error) const;
+  const char* why_not_retried(const Error& error) const;
 
   // ---- deadlines
   void on_timer();
@@ -97,6 +100,7 @@ class Exchange final : private http::ClientEvents, private http::UpstreamEvents,
   policy::Exchange view_;
   Decision decision_;
   http::ResponseHead response_;
+  KeptBody kept_body_;
   net::Timer timer_;
 
   const Cause* cause_ = nullptr;
@@ -111,7 +115,7 @@ class Exchange final : private http::ClientEvents, private http::UpstreamEvents,
   State state_ = State::over;
   bool is_in_begin_ = false;
   bool is_request_done_ = false;     // the whole request was handed to the upstream's codec
-  bool is_body_begun_ = false;       // a byte of the request body was pulled: no retry any more
+  bool is_body_begun_ = false;       // the request body is being pulled: no retry any more, unless it is kept
   bool is_head_sent_ = false;        // the client has the final head
   bool waits_for_client_ = false;    // the response is not pulled: the client takes no more just now
   bool waits_for_upstream_ = false;  // the request body is not pulled: the upstream takes no more just now

@@ -22,12 +22,15 @@ void Exchange::connect(bool fresh_only) {
 void Exchange::on_connection(http::UpstreamConnection& connection, bool is_reused) {
   state_ = State::relaying;
   was_reused_ = is_reused;
+  waits_for_upstream_ = false;
   if (!is_reused) connect_us_ = (worker_.loop().now() - attempt_at_).count() / 1000;
   attempt_at_ = moved_at_ = worker_.loop().now();
-  is_request_done_ = view_.upstream_request().body.is_empty();
+  const http::RequestHead& request = view_.upstream_request();
   request_done_at_ = attempt_at_;
-  upstream_ = &connection.start(view_.upstream_request(), client_->arena(), *this);
+  if (!is_body_begun_) is_request_done_ = request.body.is_empty();
+  upstream_ = &connection.start(request, client_->arena(), *this);
   arm_timer();
+  if (is_body_begun_) return repeat_request_body();
   if (!is_request_done_) start_request_body();
 }
 
@@ -60,7 +63,14 @@ void Exchange::on_no_connection(Error error) {
 void Exchange::start_request_body() {
   if (client_->can_answer() && view_.request().expects_continue) client_->send_continue();
   is_body_begun_ = true;
+  if (was_reused_) kept_body_.start(worker_.loop(), view_.upstream_request().body);
   client_->pull_body();
+}
+
+void Exchange::repeat_request_body() {
+  net::Buffer bytes = kept_body_.take();
+  if (!bytes.empty()) upstream_->send_body(std::move(bytes));
+  is_request_done_ ? upstream_->send_end(nullptr) : client_->pull_body();
 }
 
 void Exchange::end_attempt(upstream::Outcome outcome, const char* what) {
@@ -82,8 +92,16 @@ void Exchange::end_attempt(upstream::Outcome outcome, const char* what) {
 // A failed attempt may be made again when no byte of a response was seen and the peer cannot have acted on the request,
 // or acting twice does no harm (RFC 9110 section 9.2.2), and the body is still whole.
 bool Exchange::may_retry(const Error& error) const {
-  return error.retryable && !is_body_begun_ && !has_retried_stale_ && was_reused_ &&
-         http::is_idempotent(view_.request().method);
+  const bool is_harmless = error.is_unsent || (was_reused_ && http::is_idempotent(view_.request().method));
+  return error.retryable && is_harmless && !has_retried_stale_ && (!is_body_begun_ || kept_body_.is_kept());
+}
+
+const char* Exchange::why_not_retried(const Error& error) const {
+  if (has_retried_stale_) return "not retried: it was once already";
+  if (!error.retryable && was_reused_) return "not retried: the upstream had begun to answer";
+  if (!was_reused_ && !error.is_unsent) return "not retried: the connection was fresh, the upstream may have acted";
+  if (is_body_begun_ && !kept_body_.is_kept()) return "not retried: the request body had begun";
+  return "not retried: the method is not idempotent";
 }
 
 void Exchange::on_upstream_failed(Error error) {
@@ -106,11 +124,7 @@ void Exchange::on_upstream_failed(Error error) {
     endpoint_ = failed;
     return connect(true);
   }
-  if (!is_head_sent_)
-    retry_note_ = !error.retryable && was_reused_ ? "not retried: the upstream had begun to answer"
-                  : is_body_begun_                ? "not retried: the request body had begun"
-                  : !was_reused_                  ? "not retried: the connection was fresh, the upstream may have acted"
-                                                  : "not retried: the method is not idempotent";
+  if (!is_head_sent_) retry_note_ = why_not_retried(error);
   answer(is_bad ? upstream_response_malformed : upstream_reset, error.what);
 }
 

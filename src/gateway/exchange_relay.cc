@@ -21,6 +21,8 @@ void Exchange::on_request_body(net::Buffer bytes) {
     client_->close_after();
     return answer(http::request_body_too_large, "the body grew past the limit");
   }
+  kept_body_.add(bytes);
+  if (upstream_ == nullptr) return;  // a retry is connecting: the rest is pulled when it has
   upstream_->send_body(std::move(bytes));
   if (upstream_->unsent_bytes() <= relay_window_bytes) return client_->pull_body();
   waits_for_upstream_ = true;
@@ -30,6 +32,7 @@ void Exchange::on_request_body(net::Buffer bytes) {
 void Exchange::on_request_end(const http::FieldList&) {  // trailers are dropped (S24)
   moved_at_ = request_done_at_ = worker_.loop().now();
   is_request_done_ = true;
+  if (upstream_ == nullptr) return;
   upstream_->send_end(nullptr);
   arm_timer();
 }
@@ -60,6 +63,7 @@ void Exchange::on_interim(const http::ResponseHead& head) {
 
 void Exchange::on_response_head(const http::ResponseHead& head) {
   first_byte_at_ = moved_at_ = worker_.loop().now();
+  kept_body_.drop();
   endpoint_->end_probe(tried_);
   response_ = head;
   // RFC 9110 section 6.6.1: who forwards a response without a date gives it one.

@@ -70,10 +70,10 @@ void SocketLoop::bury() {
   });
 }
 
-Duration SocketLoop::patience() {
-  if (!ready_.empty() || !to_flush_.empty() || !is_running_) return Duration(0);
-  const Instant next = wheel_.next_event();
-  return next == Instant::max() ? Duration::max() : std::max(next - now_, Duration(0));
+bool SocketLoop::may_wait() {
+  if (!ready_.empty() || !to_flush_.empty() || !is_running_) return false;
+  alarm_.set(wheel_.next_event());
+  return true;
 }
 
 std::unique_ptr<Acceptor> SocketLoop::accept_from(ListenSocket socket, AcceptHandler& handler) {

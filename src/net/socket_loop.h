@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/random.h"
+#include "net/alarm.h"
 #include "net/loop.h"
 #include "net/mailbox.h"
 #include "net/segment.h"
@@ -76,12 +77,13 @@ class SocketLoop : public Loop {
   void run_ready();
   void run_timers() { wheel_.advance(now_); }
   void bury();
-  // How long the wait may be; Duration::max() when only events end it.
-  Duration patience();
+  // Before a wait: true when there is nothing to do until an event comes, one of which is the alarm. False: just look.
+  bool may_wait();
 
   LoopMemory memory_;
   TimerWheel wheel_;
   Mailbox mailbox_;
+  Alarm alarm_;
   bool is_running_ = false;
 
  private:

@@ -27,7 +27,7 @@ void SocketStream::begin(int descriptor, const Address& peer, StreamHandler* han
   handler_ = handler;
   life_ = Life::open;
   expected_bytes_ = 0;
-  dropped_bytes_ = 0;
+  dropped_bytes_ = lost_bytes_ = 0;
   is_connecting_ = is_paused_ = has_ended_ = has_pending_error_ = is_broken_ = false;
   wants_drained_ = wants_finish_ = has_finished_ = false;
 }
@@ -169,6 +169,7 @@ void SocketStream::drained() {
 
 void SocketStream::send_failed(int number) {
   if (life_ != Life::open) return close_now();
+  lost_bytes_ = output_.size();
   output_.clear(loop_.memory());
   const Error error = error_of(number);
   if (!may_read() || (number != EPIPE && number != ECONNRESET)) return fail(error);

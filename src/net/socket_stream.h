@@ -31,6 +31,7 @@ class SocketStream : public Stream {
   void write(std::string_view bytes) override;
   void write(Buffer bytes) override;
   std::size_t unsent_bytes() const override { return output_.size(); }
+  std::size_t untouched_bytes() const override { return output_.size() + lost_bytes_; }
   void want_drained() override;
   void finish_writing() override;
   const Address& peer() const override { return peer_; }
@@ -74,6 +75,7 @@ class SocketStream : public Stream {
   Output output_;
   std::uint64_t expected_bytes_ = 0;
   std::size_t dropped_bytes_ = 0;  // while lingering
+  std::size_t lost_bytes_ = 0;     // were unsent when sending failed
   Timer patience_;
   Error pending_error_{};  // with has_pending_error_
   Address peer_;

@@ -55,6 +55,9 @@ class Stream {
   virtual void write(Buffer bytes) = 0;            // takes; small ones are copied beside what stands before them
   // Bytes accepted and not yet taken by the kernel. The writer keeps this bounded: it stops when it is large.
   virtual std::size_t unsent_bytes() const = 0;
+  // How many of the bytes last written the peer cannot have seen, because the kernel was never given them; also after
+  // on_failed().
+  virtual std::size_t untouched_bytes() const = 0;
   // Asks for one on_drained() when unsent_bytes() has become 0 (in a later callback, also when it is 0 already).
   virtual void want_drained() = 0;
   // After all that was written: FIN. Reading goes on. What is written afterwards is dropped.

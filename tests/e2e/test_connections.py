@@ -7,6 +7,7 @@ import time
 import pytest
 
 from harness.client import Closed, RawClient, Session, exchange, status
+from harness.gateway import wait_until
 from harness.upstream import CUT, EARLY
 
 ALL = "routes: [{name: all, to: u}]"
@@ -21,13 +22,6 @@ def curl(*arguments, data=None):
 
 def url(running, path="/"):
     return f"http://127.0.0.1:{running.address[1]}{path}"
-
-
-def wait_until(holds, seconds=5):
-    deadline = time.monotonic() + seconds
-    while not holds() and time.monotonic() < deadline:
-        time.sleep(0.01)
-    return holds()
 
 
 def test_a_connection_serves_many_and_finds_the_pool(gateway, upstream):

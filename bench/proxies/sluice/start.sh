@@ -3,15 +3,25 @@
 set -e
 BIN=${SLUICE_BIN:-$(dirname "$0")/../../../out/sluice}; mkdir -p "$RUN"
 route() { echo "  - {name: r$1, match: {path: $2}, to: up}"; }
+LOG=off POLICIES=
 case "$SCEN" in
+work)
+  LOG=$RUN/access.log ROUTES=$(route 0 '"/*"')
+  POLICIES="global_policies:
+  - request_id: {}
+  - forwarded: {rfc7239: true}
+  - headers: {request: {set: {x-team: edge}}, response: {set: {x-gateway: bench}, remove: [server]}}" ;;
 routes-prefix-*) N=${SCEN##*-}; ROUTES=$(for i in $(seq 0 $((N-1))); do route "$i" "\"/r$i/*\""; done) ;;
+routes-exact-*) N=${SCEN##*-}; ROUTES=$(for i in $(seq 0 $((N-1))); do route "$i" "\"/r$i/x\""; done) ;;
+routes-template-*) N=${SCEN##*-}; ROUTES=$(for i in $(seq 0 $((N-1))); do route "$i" "\"/r$i/{id}\""; done) ;;
 routes-regex-*)  N=${SCEN##*-}; ROUTES=$(for i in $(seq 0 $((N-1))); do route "$i" "{regex: \"/r$i/[^/]+\"}"; done) ;;
 *) ROUTES=$(route 0 '"/*"') ;;
 esac
 cat > "$RUN/gateway.yaml" <<EOC
 listeners: [{name: bench, bind: "127.0.0.1:$HTTP_PORT"}]
 admin: {bind: "127.0.0.1:$((HTTP_PORT + 1000))"}
-access_log: {to: "off"}
+access_log: {to: "$LOG"}
+$POLICIES
 upstreams: {up: {endpoints: ["127.0.0.1:$UP_PORT"]}}
 routes:
 $ROUTES

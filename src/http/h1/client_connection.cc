@@ -254,8 +254,8 @@ ClientConnection::Step ClientConnection::input_ended() {
                                                  : "connection ended inside the response body";
   Error error = failure_.value_or(Error{Code::closed, Side::upstream, false, what});
   if (!is_doomed_ && error.side != Side::gateway) error.side = Side::upstream;
-  const bool is_nothing_sent = stream_->unsent_bytes() >= sent_bytes();
-  error.retryable = received_bytes_ == 0 && (served_ > 0 || is_nothing_sent);
+  error.is_unsent = stream_->untouched_bytes() >= sent_bytes();
+  error.retryable = received_bytes_ == 0 && (served_ > 0 || error.is_unsent);
   return fail(error);
 }
 

@@ -348,6 +348,7 @@ TEST_F(ClientConnectionTest, RetryableExactlyWhenNothingCanHaveHappened) {
   Attempt& second = start();
   stuck.fail();
   EXPECT_TRUE(second.error->retryable);
+  EXPECT_TRUE(second.error->is_unsent);
   // It had been idle before: the peer may have closed it in the meantime.
   for (const bool is_reset : {false, true}) {
     FakeStream& reused = connect();
@@ -356,6 +357,7 @@ TEST_F(ClientConnectionTest, RetryableExactlyWhenNothingCanHaveHappened) {
     Attempt& third = start();
     is_reset ? reused.fail() : reused.give_end();
     EXPECT_TRUE(third.error->retryable);
+    EXPECT_FALSE(third.error->is_unsent);
   }
   // But not once a byte of the response was seen.
   FakeStream& begun = connect();

@@ -59,6 +59,7 @@ class FakeStream final : public net::Stream {
   }
   void write(net::Buffer bytes) override { write(bytes.view()); }
   std::size_t unsent_bytes() const override { return unsent; }
+  std::size_t untouched_bytes() const override { return unsent; }
   void want_drained() override { wants_drained = true; }
   void finish_writing() override {}
   const net::Address& peer() const override { return address_; }

@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <chrono>
 
 #include "net/acceptor.h"
 #include "net/socket_error.h"
@@ -13,7 +12,8 @@
 namespace sluice::net {
 namespace {
 
-// What an event belongs to: a stream's address, an acceptor's with this bit, or null for the mailbox.
+// What an event belongs to: a stream's address, an acceptor's with this bit, the bit alone for the alarm, or null for
+// the mailbox.
 constexpr std::uintptr_t acceptor_bit = 1;
 
 }  // namespace
@@ -22,9 +22,11 @@ Result<std::unique_ptr<Loop>> EpollLoop::make() {
   const int descriptor = epoll_create1(EPOLL_CLOEXEC);
   if (descriptor < 0) return std::unexpected(setup_error_of(errno));
   auto loop = std::unique_ptr<EpollLoop>(new EpollLoop(descriptor));
-  epoll_event event{.events = EPOLLIN, .data = {.ptr = nullptr}};
-  if (loop->mailbox_.descriptor() < 0 ||
-      epoll_ctl(descriptor, EPOLL_CTL_ADD, loop->mailbox_.descriptor(), &event) != 0) {
+  epoll_event mail{.events = EPOLLIN, .data = {.ptr = nullptr}};
+  epoll_event alarm{.events = EPOLLIN | EPOLLET, .data = {.u64 = acceptor_bit}};
+  if (loop->mailbox_.descriptor() < 0 || loop->alarm_.descriptor() < 0 ||
+      epoll_ctl(descriptor, EPOLL_CTL_ADD, loop->mailbox_.descriptor(), &mail) != 0 ||
+      epoll_ctl(descriptor, EPOLL_CTL_ADD, loop->alarm_.descriptor(), &alarm) != 0) {
     return std::unexpected(setup_error_of(errno));
   }
   return loop;
@@ -64,18 +66,11 @@ void EpollLoop::forget(SocketAcceptor& acceptor) {
   }
 }
 
-int EpollLoop::wait_ms() {
-  const Duration patience_left = patience();
-  if (patience_left == Duration::max()) return -1;
-  constexpr auto longest = std::chrono::milliseconds(std::chrono::hours(1));
-  return static_cast<int>(std::min(std::chrono::ceil<std::chrono::milliseconds>(patience_left), longest).count());
-}
-
 void EpollLoop::run() {
   is_running_ = true;
   flush_all();
   while (is_running_) {
-    const int count = epoll_wait(descriptor_, events_.data(), static_cast<int>(events_.size()), wait_ms());
+    const int count = epoll_wait(descriptor_, events_.data(), static_cast<int>(events_.size()), may_wait() ? -1 : 0);
     event_count_ = std::max(count, 0);  // a signal ends the wait too
     read_clocks();
     for (int i = 0; i < event_count_; ++i) {
@@ -93,6 +88,7 @@ void EpollLoop::run() {
 void EpollLoop::handle(const epoll_event& event) {
   if (event.events == 0) return;
   if (event.data.ptr == nullptr) return mailbox_.run_all();
+  if (event.data.u64 == acceptor_bit) return alarm_.rang();
   if ((event.data.u64 & acceptor_bit) != 0) {
     return reinterpret_cast<SocketAcceptor*>(event.data.u64 & ~acceptor_bit)->accept_batch();
   }

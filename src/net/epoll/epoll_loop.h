@@ -29,7 +29,6 @@ class EpollLoop final : public SocketLoop {
  private:
   explicit EpollLoop(int descriptor);
   void recycle(SocketStream& stream) override { streams_.give_back(static_cast<EpollStream&>(stream)); }
-  int wait_ms();
   void handle(const epoll_event& event);
 
   int descriptor_;

@@ -48,8 +48,7 @@ Result<int> Ring::open() {
     return refused("io_uring_setup: out of descriptors or memory");
   }
   enter_descriptor_ = descriptor_;
-  constexpr unsigned features =
-      IORING_FEAT_SINGLE_MMAP | IORING_FEAT_NODROP | IORING_FEAT_EXT_ARG | IORING_FEAT_CQE_SKIP;
+  constexpr unsigned features = IORING_FEAT_SINGLE_MMAP | IORING_FEAT_NODROP | IORING_FEAT_CQE_SKIP;
   if ((parameters.features & features) != features) return refused("io_uring_setup: a needed feature is missing");
   SLUICE_TRY([[maybe_unused]] const int mapped, map(parameters));
   scratch_ = std::make_unique_for_overwrite<Scratch[]>(submission_entries);
@@ -93,7 +92,7 @@ Result<int> Ring::map(const io_uring_params& parameters) {
 
 void Ring::enable() {
   if (enter_flags_ != 0) return;
-  enter_flags_ = IORING_ENTER_GETEVENTS | IORING_ENTER_EXT_ARG;
+  enter_flags_ = IORING_ENTER_GETEVENTS;
   (void)do_register(descriptor_, IORING_REGISTER_ENABLE_RINGS, nullptr, 0);  // fails only when enabled already
   io_uring_rsrc_update registration{};
   registration.offset = UINT32_MAX;  // any place
@@ -106,7 +105,7 @@ void Ring::enable() {
 
 io_uring_sqe& Ring::next() {
   if (tail_ - __atomic_load_n(submission_head_, __ATOMIC_ACQUIRE) == submission_entries) {
-    enter(Duration(0));
+    enter(false);
     if (tail_ - __atomic_load_n(submission_head_, __ATOMIC_ACQUIRE) == submission_entries) return discarded_;
   }
   io_uring_sqe& submission = entries_[tail_++ & submission_mask_];
@@ -122,21 +121,12 @@ void Ring::cancel(std::uint64_t user_data) {
   submission.addr = user_data;
 }
 
-void Ring::enter(Duration patience) {
+void Ring::enter(bool waits) {
   if (enter_flags_ == 0) return;  // nobody has run the loop yet
-  __kernel_timespec time{};
-  io_uring_getevents_arg argument{};
-  if (patience > Duration(0) && patience != Duration::max()) {
-    const auto seconds = std::chrono::floor<std::chrono::seconds>(patience);
-    time.tv_sec = seconds.count();
-    time.tv_nsec = (patience - seconds).count();
-    argument.ts = reinterpret_cast<std::uint64_t>(&time);
-  }
   __atomic_store_n(submission_tail_, tail_, __ATOMIC_RELEASE);
   const unsigned waiting = tail_ - __atomic_load_n(submission_head_, __ATOMIC_ACQUIRE);
-  // Errors need no answer here: a timeout, a signal, or a full completion queue that the caller is about to drain.
-  (void)syscall(__NR_io_uring_enter, enter_descriptor_, waiting, patience > Duration(0) ? 1 : 0, enter_flags_,
-                &argument, sizeof argument);
+  // Errors need no answer here: a signal, or a full completion queue that the caller is about to drain.
+  (void)syscall(__NR_io_uring_enter, enter_descriptor_, waiting, waits ? 1 : 0, enter_flags_, nullptr, std::size_t{0});
 }
 
 int Ring::add_file(int descriptor) {

@@ -50,8 +50,8 @@ class Ring {
   // Asks for the end of the operation with this user data; its completion then comes as -ECANCELED or as it was.
   void cancel(std::uint64_t user_data);
 
-  // Submits all, then waits for a completion or until `patience` has passed (zero: do not wait, max: no limit).
-  void enter(Duration patience);
+  // Submits all, then waits for a completion, or does not.
+  void enter(bool waits);
 
   // Takes every completion that stands in the queue now; `take(user_data, result, flags)`.
   template <class Take>

@@ -24,7 +24,8 @@ Result<std::unique_ptr<Loop>> UringLoop::make() {
   auto loop = std::unique_ptr<UringLoop>(new UringLoop);
   SLUICE_TRY([[maybe_unused]] const int descriptor, loop->ring_.open());
   SLUICE_TRY([[maybe_unused]] const int blocks, loop->receive_blocks_.open(loop->ring_));
-  if (loop->mailbox_.descriptor() < 0) return fail(Code::exhausted, Side::gateway, "eventfd: out of descriptors");
+  if (loop->mailbox_.descriptor() < 0 || loop->alarm_.descriptor() < 0)
+    return fail(Code::exhausted, Side::gateway, "eventfd, timerfd: out of descriptors");
   return loop;
 }
 
@@ -79,7 +80,7 @@ void UringLoop::forget(SocketAcceptor& acceptor) {
   watch->acceptor = nullptr;
   if (watch->is_polling) {
     ring_.cancel(tag(watch, Operation::watch));
-    ring_.enter(Duration(0));  // now: the poll holds the socket open, and clients would go on connecting to it
+    ring_.enter(false);  // now: the poll holds the socket open, and clients would go on connecting to it
   } else {
     on_watch(*watch);
   }
@@ -92,14 +93,22 @@ void UringLoop::run() {
   while (is_running_) {
     flush_all();
     bury();
-    ring_.enter(patience());
+    const bool waits = may_wait();
+    watch_alarm();
+    ring_.enter(waits);
     read_clocks();
     ring_.drain([this](std::uint64_t user_data, int result, unsigned flags) { handle(user_data, result, flags); });
     run_ready();
     run_timers();
   }
   flush_all();
-  ring_.enter(Duration(0));  // what was written last still leaves
+  ring_.enter(false);  // what was written last still leaves
+}
+
+// A poll for each setting: one made before it is set anew would be answered by what has rung already.
+void UringLoop::watch_alarm() {
+  if (!alarm_.is_set() || std::exchange(is_watching_alarm_, true)) return;
+  submit_poll(alarm_.descriptor(), tag(nullptr, Operation::alarm));
 }
 
 void UringLoop::handle(std::uint64_t user_data, int result, unsigned flags) {
@@ -111,6 +120,9 @@ void UringLoop::handle(std::uint64_t user_data, int result, unsigned flags) {
     case Operation::mailbox:
       submit_poll(mailbox_.descriptor(), user_data);
       return mailbox_.run_all();
+    case Operation::alarm:
+      is_watching_alarm_ = false;
+      return alarm_.rang();
     case Operation::watch:
       return on_watch(*static_cast<Watch*>(object));
     default:

@@ -40,12 +40,14 @@ class UringLoop final : public SocketLoop {
   void recycle(SocketStream& stream) override { streams_.give_back(static_cast<UringStream&>(stream)); }
   void handle(std::uint64_t user_data, int result, unsigned flags);
   void on_watch(Watch& watch);
+  void watch_alarm();
   void submit_poll(int descriptor, std::uint64_t user_data);
 
   ReceiveBlocks receive_blocks_;  // outlives the ring, which the kernel writes by
   Ring ring_;
   std::vector<std::unique_ptr<Watch>> watches_;
   bool is_watching_mailbox_ = false;
+  bool is_watching_alarm_ = false;
   StreamPool<UringStream, UringLoop> streams_;
 };
 

@@ -84,6 +84,11 @@ void UringStream::expect_bytes(std::uint64_t bytes) {
   if (bytes >= bulk_from_bytes) enter_bulk();
 }
 
+std::size_t UringStream::untouched_bytes() const {
+  const bool is_sending = (operations_ & bit(Operation::send)) != 0;
+  return SocketStream::untouched_bytes() - (is_sending ? sending_bytes_ : 0);
+}
+
 void UringStream::enter_bulk() {
   small_reads_ = 0;
   if (std::exchange(is_bulk_, true)) return;
@@ -215,6 +220,7 @@ void UringStream::submit_send(bool is_blocked) {
   io_uring_sqe& submission = submit(Operation::send, IORING_OP_SEND);
   Ring::Scratch& scratch = uring_.ring().scratch_of(submission);
   const Output::Gathered gathered = output_.gather(scratch.pieces);
+  sending_bytes_ = gathered.bytes;
   submission.msg_flags = MSG_NOSIGNAL | MSG_WAITALL;
   submission.ioprio = is_blocked ? IORING_RECVSEND_POLL_FIRST : 0;  // trying at once would be in vain
   if (gathered.pieces == 1) {

@@ -14,7 +14,7 @@ class UringLoop;
 class UringStream final : public SocketStream {
  public:
   // The low bits of an operation's user data; the rest is the object's address. Zero: of no interest.
-  enum class Operation : std::uint8_t { none, receive, poll, send, connect, watch, mailbox };
+  enum class Operation : std::uint8_t { none, receive, poll, send, connect, watch, mailbox, alarm };
 
   // Into and out of plain reads. Entering takes a cancel and what the kernel had received by then comes in small
   // blocks, so a stream that carries large bodies stays there until several small reads follow each other.
@@ -36,6 +36,7 @@ class UringStream final : public SocketStream {
   void on_completion(Operation operation, int result, unsigned flags);
 
   void expect_bytes(std::uint64_t bytes) override;
+  std::size_t untouched_bytes() const override;
   void flush() override;
   void continue_reading() override;
   bool is_still() const override { return operations_ == 0; }
@@ -61,9 +62,10 @@ class UringStream final : public SocketStream {
   void read_bulk();
 
   UringLoop& uring_;
-  SegmentQueue held_;            // received while paused, in order
-  int file_ = -1;                // place in the ring's table, or -1
-  std::uint8_t operations_ = 0;  // in the kernel, one bit an Operation
+  SegmentQueue held_;              // received while paused, in order
+  std::size_t sending_bytes_ = 0;  // of the send in the kernel
+  int file_ = -1;                  // place in the ring's table, or -1
+  std::uint8_t operations_ = 0;    // in the kernel, one bit an Operation
   std::uint8_t full_blocks_ = 0;
   std::uint8_t small_reads_ = 0;
   bool is_cancelling_receive_ = false;

@@ -4,6 +4,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
+#include <cstring>
 
 #include "policies/request_id/config.h"
 #include "policy/kind.h"
@@ -22,19 +24,26 @@ bool is_id_char(char c) {
          std::string_view("-_.:+/=@").find(c) != std::string_view::npos;
 }
 
+constexpr auto hex_pairs = [] {
+  constexpr std::string_view digits = "0123456789abcdef";
+  std::array<std::array<char, 2>, 256> pairs{};
+  for (std::size_t byte = 0; byte < pairs.size(); ++byte) pairs[byte] = {digits[byte >> 4], digits[byte & 15]};
+  return pairs;
+}();
+
 // 48 bits of milliseconds, 12 bits of the millisecond's fraction, 62 random bits.
 std::string_view make_id(Exchange& exchange) {
   const auto ns = static_cast<std::uint64_t>(exchange.facts().wall_now.time_since_epoch().count());
   const std::uint64_t ms = ns / 1'000'000, fraction = ns % 1'000'000 * 4096 / 1'000'000;
-  const std::uint64_t high = ms << 16 | 0x7000 | fraction;
-  const std::uint64_t low = (exchange.facts().random >> 2) | std::uint64_t{1} << 63;
+  const std::uint64_t halves[] = {ms << 16 | 0x7000 | fraction,
+                                  (exchange.facts().random >> 2) | std::uint64_t{1} << 63};
   constexpr std::size_t length = 36;
   char* const text = exchange.arena().allocate_bytes(length);
   char* at = text;
-  for (int digit = 0; digit < 32; ++digit) {
-    if (digit == 8 || digit == 12 || digit == 16 || digit == 20) *at++ = '-';
-    const std::uint64_t half = digit < 16 ? high : low;
-    *at++ = "0123456789abcdef"[half >> (60 - 4 * (digit % 16)) & 15];
+  for (unsigned byte = 0; byte < 16; ++byte) {
+    if (byte == 4 || byte == 6 || byte == 8 || byte == 10) *at++ = '-';
+    std::memcpy(at, hex_pairs[halves[byte / 8] >> (56 - 8 * (byte % 8)) & 255].data(), 2);
+    at += 2;
   }
   return {text, length};
 }

@@ -22,6 +22,14 @@ def binary():
     return pathlib.Path(os.environ.get("SLUICE_BIN", ROOT / "out/sluice")).resolve()
 
 
+def wait_until(holds, seconds=5):
+    """Whether `holds()` came true in time."""
+    deadline = time.monotonic() + seconds
+    while not holds() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    return holds()
+
+
 def free_port():
     """A loopback port below the range the kernel takes for outgoing connections, so that nobody takes it by chance."""
     while True:
