@@ -38,8 +38,11 @@ struct LimitsConfig {
   config::Size header_line{8 * 1024};
   config::Size header_total{64 * 1024};
   std::uint32_t header_count = 100;
+  config::Size min_upload_rate{240};
+  config::Size min_download_rate{240};
+  milliseconds rate_grace{5'000};
 
-  static constexpr const char* doc = "Bounds on request heads. Past them: 414 or 431.";
+  static constexpr const char* doc = "Bounds on what one client may make the gateway hold and wait for.";
   static constexpr auto fields() {
     using config::field;
     using config::Size;
@@ -49,6 +52,14 @@ struct LimitsConfig {
         field("header_total", &LimitsConfig::header_total, Size{1024}, Size{1 << 22},
               "Largest head, request line included."),
         field("header_count", &LimitsConfig::header_count, 8u, 10'000u, "Most header lines."),
+        field("min_upload_rate", &LimitsConfig::min_upload_rate, Size{0}, Size{1 << 30},
+              "Least bytes a second that a request body must bring, over the time it is waited for; 0 for none. Past it: "
+              "408."),
+        field("min_download_rate", &LimitsConfig::min_download_rate, Size{0}, Size{1 << 30},
+              "Least bytes a second that a client must take of an answer that waits for it; 0 for none. Past it: cut."),
+        field("rate_grace", &LimitsConfig::rate_grace, milliseconds{10}, hours{1},
+              "How long a client may keep the gateway waiting before its rate counts. Bytes moved faster save up "
+              "patience, at most `client_idle_timeout` of it."),
     };
   }
 };
@@ -77,7 +88,7 @@ struct ListenerConfig {
               "How long a connection may stand idle between requests."),
         field("client_idle_timeout", &ListenerConfig::client_idle_timeout, milliseconds{10}, hours{24},
               "How long a client may neither send a byte of a body nor take a byte of an answer."),
-        field("limits", &ListenerConfig::limits, "Bounds on request heads."),
+        field("limits", &ListenerConfig::limits, "Bounds on what one client may make the gateway hold and wait for."),
     };
   }
 };

@@ -284,6 +284,9 @@ class Compiler {
     settings.request_header_timeout = listener.request_header_timeout;
     settings.keep_alive_timeout = listener.keep_alive_timeout;
     settings.client_idle_timeout = listener.client_idle_timeout;
+    settings.least_upload_rate = static_cast<std::uint32_t>(listener.limits.min_upload_rate.bytes);
+    settings.least_download_rate = static_cast<std::uint32_t>(listener.limits.min_download_rate.bytes);
+    settings.rate_grace = listener.limits.rate_grace;
     return settings;
   }
 

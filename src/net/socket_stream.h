@@ -31,6 +31,7 @@ class SocketStream : public Stream {
   void write(std::string_view bytes) override;
   void write(Buffer bytes) override;
   std::size_t unsent_bytes() const override { return output_.size(); }
+  std::size_t unacknowledged_bytes() const override;
   void want_drained() override;
   void finish_writing() override;
   const Address& peer() const override { return peer_; }

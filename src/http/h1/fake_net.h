@@ -34,6 +34,7 @@ class FakeStream final : public net::Stream {
 
   std::string output;
   std::size_t unsent = 0;
+  std::size_t unacknowledged = 0;  // in the kernel
   bool holds_output = false;  // the peer takes nothing: what is written counts as unsent
   bool is_paused = false;
   bool wants_drained = false;
@@ -59,6 +60,7 @@ class FakeStream final : public net::Stream {
   }
   void write(net::Buffer bytes) override { write(bytes.view()); }
   std::size_t unsent_bytes() const override { return unsent; }
+  std::size_t unacknowledged_bytes() const override { return unacknowledged; }
   void want_drained() override { wants_drained = true; }
   void finish_writing() override {}
   const net::Address& peer() const override { return address_; }

@@ -128,7 +128,7 @@ bool ServerConnection::begin_exchange() {
   memory.reader.start(memory.parser.framing(), request.body.bytes, owner_.settings_.head, memory.arena);
   memory.writer.start(Framing::none, 0);
   memory.head_sent_bytes = memory.dropped_bytes = 0;
-  memory.starved_before = {};
+  start_paces();
   if (request.body.bytes >= large_body_bytes) stream_->expect_bytes(static_cast<std::uint64_t>(request.body.bytes));
   state_ = State::exchange;
   deadline_ = Instant::max();
@@ -148,6 +148,7 @@ bool ServerConnection::refuse(Refusal refusal) {
   memory.reader.start(Framing::none, 0, owner_.settings_.head, memory.arena);
   memory.writer.start(Framing::none, 0);
   memory.head_sent_bytes = 0;
+  start_paces();
   memory.input.clear();  // where the next request would begin is not known
   state_ = State::exchange;
   deadline_ = Instant::max();
@@ -163,6 +164,7 @@ bool ServerConnection::serve() {
   if (is_expired_) return expire_exchange();
   if (exchange_.has_room) {
     exchange_.has_room = exchange_.is_room_wanted = false;
+    memory_->download.stop(now());
     arm_exchange();
     events_->on_client_room();
     return true;

@@ -65,7 +65,6 @@ class ServerConnection final : public ConnectionLink, private net::StreamHandler
   bool write_head(const ResponseHead& head, Framing framing);
   bool may_keep_alive() const;
   bool takes_answer() const { return state_ == State::exchange && !is_dead_; }
-  std::int64_t taken_bytes() const { return static_cast<std::int64_t>(sent_bytes() - unsent_bytes()); }
 
   // The machine. A step returns true when another may follow.
   void enter_from_loop();
@@ -89,8 +88,10 @@ class ServerConnection final : public ConnectionLink, private net::StreamHandler
   void arm(Instant deadline);
   void arm_exchange();
   void starve(bool is_starved);
-  Instant body_deadline() const;
-  Instant room_deadline() const;
+  void start_paces();
+  Pace::Terms upload_terms() const;
+  Pace::Terms download_terms() const;
+  std::int64_t taken_bytes() const;
   Instant now() const { return owner_.waist_.loop().now(); }
 
   ServerConnections& owner_;
@@ -114,7 +115,6 @@ class ServerConnection final : public ConnectionLink, private net::StreamHandler
     bool keep_alive = true;
     bool has_credit = false;
     bool has_told_end = false;
-    bool is_starved = false;  // credit is there, bytes are not
     bool is_room_wanted = false;
     bool has_room = false;
     bool has_failed = false;  // on_client_failed was called
