@@ -45,9 +45,10 @@ inline constexpr Cause request_body_too_large{
 inline constexpr Cause client_closed{
     "client_closed", 499, Side::client, "client closed the connection",
     "The client went away before the answer was complete. Nothing is sent; the status stands in the log only."};
-inline constexpr Cause client_too_slow{"client_too_slow", 499, Side::client, "client reads too slowly",
-                                       "The client took no byte of the answer for `client_idle_timeout`, or took it slower "
-                                       "than `min_download_rate`."};
+inline constexpr Cause client_too_slow{
+    "client_too_slow", 499, Side::client, "client reads too slowly",
+    "The client took no byte of the answer for `client_idle_timeout`, or took it slower "
+    "than `min_download_rate`."};
 
 std::span<const Cause* const> causes();
 

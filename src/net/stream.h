@@ -55,8 +55,8 @@ class Stream {
   virtual void write(Buffer bytes) = 0;            // takes; small ones are copied beside what stands before them
   // Bytes accepted and not yet taken by the kernel. The writer keeps this bounded: it stops when it is large.
   virtual std::size_t unsent_bytes() const = 0;
-  // Bytes taken by the kernel that the peer has not acknowledged: what it may be blamed for when it reads slowly. 0 where
-  // that cannot be known. A system call: for rare looks.
+  // Bytes taken by the kernel that the peer has not acknowledged: what it may be blamed for when it reads slowly. 0
+  // where that cannot be known. A system call: for rare looks.
   virtual std::size_t unacknowledged_bytes() const { return 0; }
   // Asks for one on_drained() when unsent_bytes() has become 0 (in a later callback, also when it is 0 already).
   virtual void want_drained() = 0;

@@ -44,7 +44,9 @@ TEST(Pace, AQuickStartSavesNoMoreThanTheMost) {
   EXPECT_GT(held(0, seconds(1), seconds(36'000), 100'000'000), seconds(59));
 }
 
-TEST(Pace, BytesThatComeInSpurtsCount) { EXPECT_EQ(held(240 * 50, seconds(50), seconds(36'000), 240 * 60), seconds(36'000)); }
+TEST(Pace, BytesThatComeInSpurtsCount) {
+  EXPECT_EQ(held(240 * 50, seconds(50), seconds(36'000), 240 * 60), seconds(36'000));
+}
 
 // On and off, never long enough in one piece for a timer of that length.
 TEST(Pace, ShortWaitsAddUp) {

@@ -16,8 +16,11 @@ constexpr std::size_t most_unsent_bytes = 64 * 1024;
 
 }  // namespace
 
-ServerConnection::ServerConnection(ServerConnections& owner, net::StreamPtr stream)
-    : owner_(owner), stream_(std::move(stream)), timer_(net::Timer::of<&ServerConnection::on_timer>(this)) {
+ServerConnection::ServerConnection(ServerConnections& owner, net::StreamPtr stream, std::uint32_t ticket)
+    : owner_(owner),
+      stream_(std::move(stream)),
+      timer_(net::Timer::of<&ServerConnection::on_timer>(this)),
+      ticket_(ticket) {
   stream_->set_handler(*this);
   arm(now() + owner_.settings_.keep_alive_timeout);
 }
@@ -27,7 +30,7 @@ ServerConnection::~ServerConnection() {
 }
 
 void ServerConnection::close_if_idle() {
-  if (state_ != State::idle || memory_) return;
+  if (!is_idle()) return;
   close(Goodbye::flush_and_close);
   run();
 }

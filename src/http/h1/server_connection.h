@@ -22,11 +22,14 @@ namespace sluice::http::h1 {
 
 class ServerConnection final : public ConnectionLink, private net::StreamHandler, private ClientHalf {
  public:
-  ServerConnection(ServerConnections& owner, net::StreamPtr stream);
+  ServerConnection(ServerConnections& owner, net::StreamPtr stream, std::uint32_t ticket);
   ~ServerConnection();
 
   void close_if_idle();  // no byte of a request is there; may delete this
   void cut();            // tells the gateway that the client is gone; may delete this
+  bool is_idle() const { return state_ == State::idle && !memory_; }
+  Instant idle_until() const { return deadline_; }  // when idle
+  std::uint32_t ticket() const { return ticket_; }
 
  private:
   enum class State : std::uint8_t {
@@ -101,6 +104,7 @@ class ServerConnection final : public ConnectionLink, private net::StreamHandler
   // Fires at the deadline or before: a later deadline is a store, and the timer is set anew when it fires too early.
   net::Timer timer_;
   Instant deadline_ = Instant::max();
+  const std::uint32_t ticket_;
   State state_ = State::idle;
   bool is_running_ = false;
   bool is_in_callback_ = false;  // run() was entered from the loop, so no frame of the gateway lies below it

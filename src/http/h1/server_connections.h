@@ -52,6 +52,12 @@ struct ExchangeMemory {
 
 class ServerConnection;
 
+// A connection that waits for a request, until then. Valid until the next callback of the loop.
+struct IdleConnection {
+  Instant until;
+  ServerConnection* connection;
+};
+
 // A ring of connections, threaded through them.
 struct ConnectionLink {
   ConnectionLink* previous = this;
@@ -82,10 +88,15 @@ class ServerConnections {
 
   // Serves HTTP/1 on the stream until it is over; then calls Waist::on_connection_closed(), which may happen inside
   // ClientHalf::send_end() and abort().
-  void accept(net::StreamPtr stream);
+  // `ticket`: told again in that call.
+  void accept(net::StreamPtr stream, std::uint32_t ticket = 0);
   std::size_t size() const { return size_; }
   // Holds for what begins from now on.
   void change_settings(const ServerSettings& settings) { settings_ = settings; }
+
+  // Adds all that wait for a request. close_idle() ends one of them, and touches no other.
+  void find_idle(std::vector<IdleConnection>& found);
+  static void close_idle(ServerConnection& connection);
 
   // Closes the idle ones. The others close after their answer, because Waist::is_draining().
   void drain();
