@@ -4,11 +4,14 @@
 
 namespace sluice {
 
+thread_local std::int64_t Arena::held_bytes_ = 0;
+
 void* Arena::allocate_slow(std::size_t size, std::size_t align) {
   const std::size_t wanted = std::max(first_block_bytes, size + align + sizeof(Block));
   auto* const block = static_cast<Block*>(std::malloc(wanted));
   if (block == nullptr) std::abort();
   *block = {blocks_, wanted};
+  held_bytes_ += static_cast<std::int64_t>(wanted);
   blocks_ = block;
   next_ = reinterpret_cast<char*>(block + 1);
   end_ = reinterpret_cast<char*>(block) + wanted;
@@ -20,6 +23,7 @@ void Arena::reset() {
   if (blocks_ == nullptr) return;
   while (blocks_->older != nullptr) {
     Block* const older = blocks_->older;
+    held_bytes_ -= static_cast<std::int64_t>(blocks_->size);
     std::free(blocks_);
     blocks_ = older;
   }
@@ -29,7 +33,10 @@ void Arena::reset() {
 }
 
 void Arena::release(Block* newest) {
-  while (newest != nullptr) std::free(std::exchange(newest, newest->older));
+  while (newest != nullptr) {
+    held_bytes_ -= static_cast<std::int64_t>(newest->size);
+    std::free(std::exchange(newest, newest->older));
+  }
 }
 
 }  // namespace sluice

@@ -64,6 +64,9 @@ class Arena {
     return {first, count};
   }
 
+  // Bytes that all arenas have taken from the heap, of those that this thread filled and emptied: a worker's own.
+  static std::int64_t held_bytes() { return held_bytes_; }
+
   // Bytes handed out since the last reset; what a memory limit is measured against.
   std::size_t used_bytes() const { return used_; }
 
@@ -84,6 +87,8 @@ class Arena {
   };
   void* allocate_slow(std::size_t size, std::size_t align);
   static void release(Block* newest);
+
+  static thread_local std::int64_t held_bytes_;
 
   Block* blocks_ = nullptr;  // newest first; the last one is the first block
   char* next_ = nullptr;

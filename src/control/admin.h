@@ -24,7 +24,7 @@ class AdminServer final : private http::Waist, private net::AcceptHandler {
   void on_accept(net::StreamPtr stream) override { connections_.accept(std::move(stream)); }
   http::ClientEvents* begin(http::ClientHalf& half, const http::Request& request) override;
   void refuse(http::ClientHalf& half, const http::RefusedRequest& refused) override;
-  void on_connection_closed() override {}
+  void on_connection_closed(std::uint32_t) override {}
   bool is_draining() const override { return false; }
   net::Loop& loop() override { return loop_; }
   void answer(http::ClientHalf& half, bool is_head, int status, std::string_view type, std::string_view body);

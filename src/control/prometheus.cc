@@ -1,5 +1,6 @@
 #include "control/prometheus.h"
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <vector>
@@ -19,11 +20,22 @@ enum class Metric : std::uint8_t {
   config_reloads,
   connections,
   connections_open,
+  connections_limit,
+  connections_refused,
+  connections_shed,
+  accept_paused,
+  accept_pauses,
   requests_begun,
   requests_in_flight,
+  requests_shed,
+  overloaded,
+  loop_lag,
+  memory,
+  memory_limit,
   client_bytes,
   upstream_bytes,
   retries,
+  retries_refused,
   gateway_answers,
   requests,
   request_duration,
@@ -48,7 +60,7 @@ enum class Metric : std::uint8_t {
   log_errors,
   log_failing
 };
-constexpr std::array<MetricInfo, 35> infos{{
+constexpr std::array<MetricInfo, 46> infos{{
     {"sluice_build_info", gauge, "Always 1; the labels say what is running.", "version, loop"},
     {"sluice_config_generation", gauge, "Generation of the plan in force; each accepted change adds one.", ""},
     {"sluice_config_loaded_timestamp_seconds", gauge, "When the plan in force came into force, in seconds since 1970.",
@@ -59,13 +71,31 @@ constexpr std::array<MetricInfo, 35> infos{{
      "result"},
     {"sluice_connections_total", counter, "Client connections accepted.", ""},
     {"sluice_connections_open", gauge, "Client connections open now.", ""},
+    {"sluice_connections_limit", gauge, "`limits.max_connections` in force.", ""},
+    {"sluice_connections_refused_total", counter,
+     "Connections turned away, by the limit they passed: max_connections, max_connections_per_client.", "limit"},
+    {"sluice_connections_shed_total", counter,
+     "Idle connections closed to make room, by what was short: max_connections, max_memory.", "limit"},
+    {"sluice_accept_paused", gauge, "Workers that accept no connection because memory is short.", ""},
+    {"sluice_accept_pauses_total", counter, "Times that a worker stopped accepting because memory was short.", ""},
     {"sluice_requests_begun_total", counter, "Requests whose first byte has come, finished or not.", ""},
     {"sluice_requests_in_flight", gauge, "Requests begun and not finished.", ""},
+    {"sluice_requests_shed_total", counter,
+     "Requests refused because of overload, by the limit passed: max_memory, max_loop_lag, max_requests.", "limit"},
+    {"sluice_overloaded", gauge, "Workers that refuse requests because of memory or lag.", ""},
+    {"sluice_loop_lag_seconds", gauge,
+     "How long an event waited for its worker when last measured; of all workers the "
+     "longest.",
+     ""},
+    {"sluice_memory_bytes", gauge, "Memory of buffers, requests and connections, as `limits.max_memory` counts it.",
+     ""},
+    {"sluice_memory_limit_bytes", gauge, "`limits.max_memory` in force.", ""},
     {"sluice_client_bytes_total", counter, "Bytes on client connections, heads included: in is received, out is sent.",
      "direction"},
     {"sluice_upstream_bytes_total", counter,
      "Bytes on upstream connections, heads included: in is received, out is sent.", "direction"},
     {"sluice_retries_total", counter, "Attempts after the first of an exchange.", ""},
+    {"sluice_retries_refused_total", counter, "Attempts that an upstream's `retry_budget` did not allow.", ""},
     {"sluice_gateway_answers_total", counter,
      "Answers that the gateway itself made, and exchanges that it cut, by cause.", "cause"},
     {"sluice_requests_total", counter,
@@ -233,6 +263,10 @@ class Page {
     for (const WorkerMetrics* worker : in_.workers) sum += (worker->*member).value();
     return sum;
   }
+  void by_limit(Metric metric, std::initializer_list<std::pair<std::string_view, Counter WorkerMetrics::*>> counters) {
+    text_.family(info(metric));
+    for (const auto& [limit, counter] : counters) text_.sample({{"limit", limit}}, sum(counter));
+  }
   void both_directions(Metric metric, Counter WorkerMetrics::* in, Counter WorkerMetrics::* out) {
     text_.family(info(metric));
     text_.sample({{"direction", "in"}}, sum(in));
@@ -255,11 +289,28 @@ class Page {
   void workers() {
     single(Metric::connections, sum(&WorkerMetrics::connections_accepted));
     single(Metric::connections_open, sum(&WorkerMetrics::connections_open));
+    single(Metric::connections_limit, in_.max_connections);
+    by_limit(Metric::connections_refused, {{"max_connections", &WorkerMetrics::refused_connections},
+                                           {"max_connections_per_client", &WorkerMetrics::refused_client_connections}});
+    by_limit(Metric::connections_shed, {{"max_connections", &WorkerMetrics::idle_closed_for_room},
+                                        {"max_memory", &WorkerMetrics::idle_closed_for_memory}});
+    single(Metric::accept_paused, sum(&WorkerMetrics::is_accept_paused));
+    single(Metric::accept_pauses, sum(&WorkerMetrics::accept_pauses));
     single(Metric::requests_begun, sum(&WorkerMetrics::requests_begun));
     single(Metric::requests_in_flight, sum(&WorkerMetrics::requests_in_flight));
+    by_limit(Metric::requests_shed, {{"max_memory", &WorkerMetrics::shed_for_memory},
+                                     {"max_loop_lag", &WorkerMetrics::shed_for_lag},
+                                     {"max_requests", &WorkerMetrics::shed_for_requests}});
+    single(Metric::overloaded, sum(&WorkerMetrics::is_shedding));
+    std::int64_t lag_ns = 0;
+    for (const WorkerMetrics* worker : in_.workers) lag_ns = std::max(lag_ns, worker->loop_lag_ns.value());
+    single(Metric::loop_lag, static_cast<double>(lag_ns) / 1e9);
+    single(Metric::memory, sum(&WorkerMetrics::memory_bytes));
+    single(Metric::memory_limit, sum(&WorkerMetrics::memory_limit_bytes));
     both_directions(Metric::client_bytes, &WorkerMetrics::client_bytes_in, &WorkerMetrics::client_bytes_out);
     both_directions(Metric::upstream_bytes, &WorkerMetrics::upstream_bytes_in, &WorkerMetrics::upstream_bytes_out);
     single(Metric::retries, sum(&WorkerMetrics::retries));
+    single(Metric::retries_refused, sum(&WorkerMetrics::retries_refused));
     text_.family(info(Metric::gateway_answers));
     for (std::size_t cause = 0; in_.causes != nullptr && cause < in_.causes->size(); ++cause) {
       std::uint64_t answers = 0;

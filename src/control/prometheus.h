@@ -94,6 +94,7 @@ struct MetricsInput {
   std::span<const std::shared_ptr<const gateway::RouteStats>> routes;
   std::span<const EndpointSnapshot> endpoints;
   PoolSnapshot pool;
+  std::uint64_t max_connections = 0;
   ConfigSnapshot config;
   LogWriterStats log;
 };

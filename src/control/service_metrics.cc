@@ -46,6 +46,7 @@ std::string Service::metrics_text() {
     workers.push_back(&entry.worker->metrics());
     add(input.pool, entry.worker->pool_counters());
   }
+  if (plan_ != nullptr) input.max_connections = plan_->limits.connections.all;
   const auto routes = kept_.route_stats.all();
   const auto endpoints = kept_.endpoints.all();
   std::vector<Failures> failures(endpoints.size());

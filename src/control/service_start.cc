@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include "control/journal.h"
+#include "control/machine.h"
 #include "control/service.h"
 #include "gateway/causes.h"
 #include "http/causes.h"
@@ -30,6 +31,7 @@ int Service::run() {
     return exit_start;
   }
   loop_ = std::move(*loop);
+  kept_.machine = read_machine();
   if (!make_workers()) return exit_start;
   if (!load_first()) return exit_code_;
   start_threads();

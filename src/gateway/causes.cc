@@ -17,6 +17,10 @@ std::span<const Cause* const> causes() {
       &response_field_refused,
       &request_field_refused,
       &gateway_exhausted,
+      &gateway_overloaded,
+      &gateway_memory_exhausted,
+      &connections_exceeded,
+      &client_connections_exceeded,
   };
   return all;
 }

@@ -44,6 +44,21 @@ inline constexpr Cause request_field_refused{
 inline constexpr Cause gateway_exhausted{"gateway_exhausted", 503, Side::gateway, "gateway overloaded",
                                          "The gateway is out of file descriptors or another bounded resource."};
 
+inline constexpr Cause gateway_overloaded{
+    "gateway_overloaded", 503, Side::gateway, "gateway overloaded",
+    "The request was shed before any work: memory, requests in progress or the wait for a worker passed a limit "
+    "(`limits.max_memory`, `max_requests`, `max_loop_lag`); `detail` says which."};
+inline constexpr Cause gateway_memory_exhausted{
+    "gateway_memory_exhausted", 503, Side::gateway, "gateway overloaded",
+    "`limits.max_memory` was used up, and this exchange waited for a side that takes its bytes slowly: it was cut."};
+inline constexpr Cause connections_exceeded{
+    "connections_exceeded", 503, Side::gateway, "too many connections",
+    "The connection was one more than `limits.max_connections`, and none was idle. No request was read of it."};
+inline constexpr Cause client_connections_exceeded{
+    "client_connections_exceeded", 503, Side::client, "too many connections of one client",
+    "The connection was one more than `limits.max_connections_per_client` allows its address. No request was read of "
+    "it. Name proxies and load balancers before the gateway in `limits.uncapped_clients`."};
+
 std::span<const Cause* const> causes();
 
 }  // namespace sluice::gateway

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "config/value.h"
+#include "gateway/limits_config.h"
 #include "net/address.h"
 #include "policy/entry.h"
 #include "route/config.h"
@@ -38,8 +39,11 @@ struct LimitsConfig {
   config::Size header_line{8 * 1024};
   config::Size header_total{64 * 1024};
   std::uint32_t header_count = 100;
+  config::Size min_upload_rate{240};
+  config::Size min_download_rate{240};
+  milliseconds rate_grace{5'000};
 
-  static constexpr const char* doc = "Bounds on request heads. Past them: 414 or 431.";
+  static constexpr const char* doc = "Bounds on what one client may make the gateway hold and wait for.";
   static constexpr auto fields() {
     using config::field;
     using config::Size;
@@ -49,6 +53,15 @@ struct LimitsConfig {
         field("header_total", &LimitsConfig::header_total, Size{1024}, Size{1 << 22},
               "Largest head, request line included."),
         field("header_count", &LimitsConfig::header_count, 8u, 10'000u, "Most header lines."),
+        field(
+            "min_upload_rate", &LimitsConfig::min_upload_rate, Size{0}, Size{1 << 30},
+            "Least bytes a second that a request body must bring, over the time it is waited for; 0 for none. Past it: "
+            "408."),
+        field("min_download_rate", &LimitsConfig::min_download_rate, Size{0}, Size{1 << 30},
+              "Least bytes a second that a client must take of an answer that waits for it; 0 for none. Past it: cut."),
+        field("rate_grace", &LimitsConfig::rate_grace, milliseconds{10}, hours{1},
+              "How long a client may keep the gateway waiting before its rate counts. Bytes moved faster save up "
+              "patience, at most `client_idle_timeout` of it."),
     };
   }
 };
@@ -77,7 +90,7 @@ struct ListenerConfig {
               "How long a connection may stand idle between requests."),
         field("client_idle_timeout", &ListenerConfig::client_idle_timeout, milliseconds{10}, hours{24},
               "How long a client may neither send a byte of a body nor take a byte of an answer."),
-        field("limits", &ListenerConfig::limits, "Bounds on request heads."),
+        field("limits", &ListenerConfig::limits, "Bounds on what one client may make the gateway hold and wait for."),
     };
   }
 };
@@ -102,6 +115,12 @@ constexpr auto enum_names(EncodedSlash) {
   return std::array{EnumName{EncodedSlash::reject, "reject"}, EnumName{EncodedSlash::keep, "keep"}};
 }
 
+enum class Priority : std::uint8_t { normal, critical };
+constexpr auto enum_names(Priority) {
+  using config::EnumName;
+  return std::array{EnumName{Priority::normal, "normal"}, EnumName{Priority::critical, "critical"}};
+}
+
 struct RouteConfig {
   config::Located<std::string> name;
   route::MatchConfig match;
@@ -109,6 +128,7 @@ struct RouteConfig {
   config::Located<std::optional<RouteTargets>> to;  // its place is known when the key is there, even with a bad value
   upstream::TimeoutsConfig timeouts;
   EncodedSlash encoded_slash = EncodedSlash::reject;
+  Priority priority = Priority::normal;
   config::Place place;
 
   static constexpr const char* doc = "Which requests, what is done to them, and where they go.";
@@ -127,6 +147,8 @@ struct RouteConfig {
               "What is done with a `%2F` in the path. `reject`: the request is refused with 400; `keep`: it stays as "
               "it is, inside its "
               "segment."),
+        field("priority", &RouteConfig::priority,
+              "Who is served when the gateway is overloaded: requests of `critical` routes are shed last."),
     };
   }
 };
@@ -212,6 +234,7 @@ struct RootConfig {
   std::vector<TestConfig> tests;
   AdminConfig admin;
   AccessLogConfig access_log;
+  SharedLimitsConfig limits;
   milliseconds drain_timeout{30'000};
 
   static constexpr const char* doc = "Sluice configuration.";
@@ -228,6 +251,7 @@ struct RootConfig {
         field("tests", &RootConfig::tests, "Expectations that `check` and every reload verify."),
         field("admin", &RootConfig::admin, "The admin listener."),
         field("access_log", &RootConfig::access_log, "Where the access log goes."),
+        field("limits", &RootConfig::limits, "Bounds on what all clients together may make the gateway hold and do."),
         field("drain_timeout", &RootConfig::drain_timeout, milliseconds{0}, hours{24},
               "How long SIGTERM waits for exchanges in progress."),
     };

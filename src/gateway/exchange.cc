@@ -50,11 +50,13 @@ policy::Facts Exchange::facts_of(const http::Request& request) const {
 
 http::ClientEvents* Exchange::begin(const ListenerPlan& listener, PlanSlots::Pin plan, http::ClientHalf& half,
                                     const http::Request& request) {
+  const bool is_pressed = worker_.overload().is_pressed();
   start(listener, std::move(plan), half);
   is_in_begin_ = true;
   view_.begin(facts_of(request));
-  decision_ = decide(*plan_, *listener_, view_);
-  if (decision_.target == nullptr) {
+  if (const char* const why = is_pressed ? why_shed() : nullptr) {
+    answer(gateway_overloaded, why);
+  } else if (decision_ = decide(*plan_, *listener_, view_); decision_.target == nullptr) {
     send_made_reply();
   } else if (!pick_endpoint()) {
     answer(upstream_no_endpoint, "");
@@ -65,6 +67,15 @@ http::ClientEvents* Exchange::begin(const ListenerPlan& listener, PlanSlots::Pin
   if (state_ != State::over) return this;
   worker_.recycle(*this);
   return nullptr;
+}
+
+// Before any policy runs. The route is looked up only where one may be critical.
+const char* Exchange::why_shed() const {
+  route::Match match;
+  const bool is_critical = plan_->has_critical_routes &&
+                           listener_->router->match(view_.request(), client_->arena(), match) &&
+                           plan_->routes[match.route].is_critical;
+  return worker_.overload().why_refused(is_critical);
 }
 
 void Exchange::refuse(const ListenerPlan& listener, PlanSlots::Pin plan, http::ClientHalf& half,

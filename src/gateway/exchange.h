@@ -38,9 +38,6 @@ class Exchange final : private http::ClientEvents, private http::UpstreamEvents,
 
  private:
   enum class State : std::uint8_t { over, deciding, connecting, relaying };
-  // Bytes that one side may have unsent before the other side is no longer pulled.
-  static constexpr std::size_t relay_window_bytes = 64 * 1024;
-
   // ---- http::ClientEvents
   void on_request_body(net::Buffer bytes) override;
   void on_request_end(const http::FieldList& trailers) override;
@@ -58,13 +55,16 @@ class Exchange final : private http::ClientEvents, private http::UpstreamEvents,
   void on_upstream_failed(Error error) override;
 
   void start(const ListenerPlan& listener, PlanSlots::Pin plan, http::ClientHalf& half);
+  const char* why_shed() const;
   policy::Facts facts_of(const http::Request& request) const;
 
   // ---- attempts
   void connect(bool fresh_only);
   bool pick_endpoint();
+  bool begin_retry();
   void start_request_body();
   void repeat_request_body();
+  bool is_full(std::size_t unsent_bytes) const { return unsent_bytes > plan_->limits.exchange_buffer_bytes; }
   void end_attempt(upstream::Outcome outcome, const char* what);
   bool may_retry(const Error& error) const;
   const char* why_not_retried(const Error& error) const;
@@ -81,6 +81,7 @@ class Exchange final : private http::ClientEvents, private http::UpstreamEvents,
   // ---- answering and ending
   void answer(const Cause& cause, const char* detail);  // problem+json, or cuts the client when it is too late for that
   void send_made_reply();                               // what stands in view_.made_reply()
+  void give_up_for_memory();                            // it holds more for a slow side than there is
   void give_up_upstream(upstream::Outcome outcome, const char* what);
   // How an exchange ends at the client: with a whole answer, cut, or already ended by the codec.
   enum class End : std::uint8_t { complete, cut, ended };
@@ -121,6 +122,7 @@ class Exchange final : private http::ClientEvents, private http::UpstreamEvents,
   bool waits_for_upstream_ = false;  // the request body is not pulled: the upstream takes no more just now
   bool was_reused_ = false;
   bool has_retried_stale_ = false;
+  bool is_in_budget_ = false;    // the attempt in progress is a retry that its upstream's budget counts
   const char* retry_note_ = "";  // why a retry was, or was not, made
 };
 

@@ -1,5 +1,7 @@
 // The exchange's attempts: which endpoint, which connection, how long, and whether once more.
 
+#include <utility>
+
 #include "gateway/causes.h"
 #include "gateway/exchange.h"
 #include "gateway/worker.h"
@@ -39,15 +41,11 @@ void Exchange::on_no_connection(Error error) {
               : error.code == Code::timed_out ? upstream::Outcome::connect_timed_out
                                               : upstream::Outcome::connect_failed,
               error.what);
-  const bool may_try_another = tried_.size() <= decision_.target->group->retries() && error.side != Side::gateway;
-  if (may_try_another && pick_endpoint()) {
-    retry_note_ = "another endpoint was tried: no connection";
-    worker_.metrics().retries.add();
+  if (error.side == Side::gateway) {
+    retry_note_ = "not retried: the gateway itself is at fault";
+  } else if (begin_retry()) {
     return connect(false);
   }
-  retry_note_ = error.side == Side::gateway ? "not retried: the gateway itself is at fault"
-                : may_try_another           ? "not retried: every endpoint was tried"
-                                            : "not retried: `retries` used up";
   switch (error.code) {
     case Code::timed_out:
       return answer(upstream_connect_timeout, error.what);
@@ -58,6 +56,27 @@ void Exchange::on_no_connection(Error error) {
     default:
       return answer(upstream_unreachable, error.what);
   }
+}
+
+// Picks another endpoint when one may be tried.
+bool Exchange::begin_retry() {
+  const upstream::Group& group = *decision_.target->group;
+  if (tried_.size() > group.retries()) {
+    retry_note_ = "not retried: `retries` used up";
+  } else if (tried_.size() == group.members().size()) {
+    retry_note_ = "not retried: every endpoint was tried";
+  } else if (!group.take_retry()) {
+    worker_.metrics().retries_refused.add();
+    retry_note_ = "not retried: `retry_budget` used up";
+  } else if (!pick_endpoint()) {
+    group.budget().give_back();
+    retry_note_ = "not retried: every endpoint was tried";
+  } else {
+    is_in_budget_ = true;
+    worker_.metrics().retries.add();
+    retry_note_ = "another endpoint was tried: no connection";
+  }
+  return is_in_budget_;
 }
 
 void Exchange::start_request_body() {
@@ -85,6 +104,7 @@ void Exchange::end_attempt(upstream::Outcome outcome, const char* what) {
     worker_.metrics().upstream_bytes_in.add(upstream_->received_bytes());
   }
   endpoint_->end(outcome, now, tried_);
+  if (std::exchange(is_in_budget_, false)) decision_.target->group->budget().give_back();
   endpoint_ = nullptr;
   upstream_ = nullptr;
 }

@@ -24,7 +24,8 @@ void Exchange::on_request_body(net::Buffer bytes) {
   kept_body_.add(bytes);
   if (upstream_ == nullptr) return;  // a retry is connecting: the rest is pulled when it has
   upstream_->send_body(std::move(bytes));
-  if (upstream_->unsent_bytes() <= relay_window_bytes) return client_->pull_body();
+  if (!is_full(upstream_->unsent_bytes())) return client_->pull_body();
+  if (worker_.overload().is_out_of_memory()) return give_up_for_memory();
   waits_for_upstream_ = true;
   upstream_->want_room();
 }
@@ -41,6 +42,12 @@ void Exchange::on_upstream_room() {
   moved_at_ = worker_.loop().now();
   if (!std::exchange(waits_for_upstream_, false)) return;
   client_->pull_body();
+}
+
+void Exchange::give_up_for_memory() {
+  give_up_upstream(upstream::Outcome::gateway_failed, gateway_memory_exhausted.code);
+  client_->close_after();
+  answer(gateway_memory_exhausted, "");
 }
 
 void Exchange::on_client_failed(Refusal refusal) {
@@ -88,7 +95,8 @@ void Exchange::on_response_head(const http::ResponseHead& head) {
 void Exchange::on_response_body(net::Buffer bytes) {
   moved_at_ = worker_.loop().now();
   client_->send_body(std::move(bytes));
-  if (client_->unsent_bytes() <= relay_window_bytes) return upstream_->pull_body();
+  if (!is_full(client_->unsent_bytes())) return upstream_->pull_body();
+  if (worker_.overload().is_out_of_memory()) return give_up_for_memory();
   waits_for_client_ = true;
   client_->want_room();
 }

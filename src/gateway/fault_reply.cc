@@ -3,20 +3,46 @@
 #include <array>
 #include <charconv>
 
+#include "http/h1/writer.h"
+
 namespace sluice::gateway {
 
-void make_fault_reply(const Cause& cause, policy::Exchange& exchange) {
+namespace {
+
+constexpr std::string_view problem_type = "application/problem+json";
+constexpr std::string_view retry_after = "1";  // seconds
+
+// `tail`: what follows the cause, in JSON. Every text here is a constant or a checked id: nothing needs escaping.
+template <class... Tail>
+std::string_view problem(const Cause& cause, Arena& arena, Tail... tail) {
   std::array<char, 4> digits;
   const char* const end = std::to_chars(digits.data(), digits.data() + digits.size(), cause.status).ptr;
-  const std::string_view status(digits.data(), end);
+  return arena.join("{\"type\":\"about:blank\",\"title\":\"", cause.title,
+                    "\",\"status\":", std::string_view(digits.data(), end), ",\"cause\":\"", cause.code, "\"", tail...,
+                    "}\n");
+}
+
+}  // namespace
+
+void make_fault_reply(const Cause& cause, policy::Exchange& exchange) {
   auto& reply = exchange.made_reply();
   reply.status = cause.status;
-  reply.content_type = "application/problem+json";
-  // Every text here is a constant or a checked id: nothing needs escaping.
-  reply.body = exchange.arena().join("{\"type\":\"about:blank\",\"title\":\"", cause.title, "\",\"status\":", status,
-                                     ",\"cause\":\"", cause.code, "\",\"id\":\"", exchange.id(), "\"}\n");
+  reply.content_type = problem_type;
+  reply.body = problem(cause, exchange.arena(), ",\"id\":\"", exchange.id(), "\"");
   exchange.add_reply_field("cache-control", "no-store");
-  if (cause.status == 503) exchange.add_reply_field("retry-after", "1");
+  if (cause.status == 503) exchange.add_reply_field("retry-after", retry_after);
+}
+
+std::string bare_reply(const Cause& cause) {
+  Arena arena;
+  const std::string_view body = problem(cause, arena);
+  http::ResponseHead head{.status = cause.status, .fields = {}, .body = {static_cast<std::int64_t>(body.size())}};
+  head.fields.add(arena, "content-type", problem_type);
+  head.fields.add(arena, "cache-control", "no-store");
+  head.fields.add(arena, "retry-after", retry_after);
+  std::string out(http::h1::head_bytes(head), '\0');
+  out.resize(http::h1::write_response(head, http::h1::Framing::length, false, false, out.data()));
+  return out.append(body);
 }
 
 http::ResponseHead reply_head(policy::Exchange& exchange, std::string_view date) {

@@ -1,6 +1,8 @@
 #pragma once
 // The one place where a cause becomes an answer to a client: what leaks is decided here.
 
+#include <string>
+
 #include "base/cause.h"
 #include "policy/exchange.h"
 
@@ -13,5 +15,8 @@ void make_fault_reply(const Cause& cause, policy::Exchange& exchange);
 // The head of the answer that stands in the exchange's reply, before the response policies see it. A reply with a cause
 // is filled by make_fault_reply() first. `date`: the Date field.
 http::ResponseHead reply_head(policy::Exchange& exchange, std::string_view date);
+
+// A whole answer on the wire, for a connection that is closed before a request was read: the same without an id.
+std::string bare_reply(const Cause& cause);
 
 }  // namespace sluice::gateway

@@ -80,7 +80,16 @@ struct alignas(64) WorkerMetrics {
   Counter client_bytes_out;
   Counter upstream_bytes_in;
   Counter upstream_bytes_out;
-  Counter retries;              // attempts after the first
+  Counter retries;          // attempts after the first
+  Counter retries_refused;  // by a retry budget
+  // What limits did: limits_config.h.
+  Counter refused_connections, refused_client_connections;  // past all, past one client's
+  Counter idle_closed_for_room, idle_closed_for_memory;
+  Counter shed_for_memory, shed_for_lag, shed_for_requests;  // requests
+  Counter accept_pauses;
+  Gauge is_shedding, is_accept_paused;  // 1 or 0
+  Gauge loop_lag_ns;                    // the last measured
+  Gauge memory_bytes, memory_limit_bytes;
   std::vector<Counter> causes;  // by CauseTable index
 };
 

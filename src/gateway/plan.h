@@ -10,6 +10,8 @@
 #include <string_view>
 #include <vector>
 
+#include "gateway/client_connections.h"
+#include "gateway/limits.h"
 #include "gateway/metrics.h"
 #include "http/h1/server_connections.h"
 #include "net/address.h"
@@ -38,6 +40,7 @@ struct RoutePlan {
   std::vector<ChainLink> chain;  // runs after the listener's
   std::vector<Target> targets;   // empty: a policy of the chain always answers
   bool keep_encoded_slash = false;
+  bool is_critical = false;        // shed last when the gateway is overloaded
   bool replaces_defaults = false;  // names a kind that is on by default: the listener's default links do not run
   std::shared_ptr<RouteStats> stats;
 };
@@ -67,6 +70,9 @@ struct Plan {
   std::vector<std::unique_ptr<const policy::Policy>> policies;
   std::vector<std::unique_ptr<const std::string>> texts;  // what ChainLink::from points at
   bool is_access_logged = true;
+  bool has_critical_routes = false;
+  Limits limits;
+  std::shared_ptr<ClientConnections> connections;
   std::shared_ptr<RouteStats> unrouted;  // statistics of requests that met no route
 
   // The listener of this plan that stands where `other`, of another plan, stood; null when there is none.

@@ -32,6 +32,8 @@ class Compiler {
     if (diagnostics_.has_errors()) return nullptr;
     plan_->is_access_logged = config_.access_log.to != "off";
     plan_->unrouted = kept_.route_stats.find_or_make("");
+    plan_->limits = Limits::of(config_.limits, kept_.machine, kept_.workers);
+    plan_->connections = kept_.connections;
     return std::move(plan_);
   }
 
@@ -124,6 +126,8 @@ class Compiler {
                      "there is a route '" + *route.name + "' already", at->second);
       RoutePlan& plan = plan_->routes[i];
       plan.name = *route.name;
+      plan.is_critical = route.priority == Priority::critical;
+      plan_->has_critical_routes |= plan.is_critical;
       plan.keep_encoded_slash = route.encoded_slash == EncodedSlash::keep;
       plan.stats = kept_.route_stats.find_or_make(plan.name);
       chains_.append(route_chains_[i], route.policies, "route " + plan.name, path + ".policies");
@@ -284,6 +288,9 @@ class Compiler {
     settings.request_header_timeout = listener.request_header_timeout;
     settings.keep_alive_timeout = listener.keep_alive_timeout;
     settings.client_idle_timeout = listener.client_idle_timeout;
+    settings.least_upload_rate = static_cast<std::uint32_t>(listener.limits.min_upload_rate.bytes);
+    settings.least_download_rate = static_cast<std::uint32_t>(listener.limits.min_download_rate.bytes);
+    settings.rate_grace = listener.limits.rate_grace;
     return settings;
   }
 

@@ -3,6 +3,7 @@
 
 #include <memory>
 
+#include "base/random.h"
 #include "config/diagnostic.h"
 #include "gateway/config.h"
 #include "gateway/plan.h"
@@ -12,10 +13,16 @@ namespace sluice::gateway {
 
 // What outlives plans: found again by the next one under stable names. Control thread only.
 struct Kept {
-  Kept(std::size_t workers, const CauseTable& causes) : route_stats(workers, causes.size()) {}
+  Kept(std::size_t worker_count, const CauseTable& causes)
+      : workers(worker_count),
+        route_stats(worker_count, causes.size()),
+        connections(std::make_shared<ClientConnections>(kernel_random())) {}
+  const std::size_t workers;
+  Machine machine;
   upstream::EndpointStore endpoints;
   RouteStatsStore route_stats;
   ListenerNumbers listener_numbers;
+  std::shared_ptr<ClientConnections> connections;
 };
 
 // The plan, or null when `diagnostics` has errors. Warnings (routes that nothing reaches, things defined and not used)

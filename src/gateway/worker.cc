@@ -30,11 +30,16 @@ void ListenerPort::retire() {
 net::Loop& ListenerPort::loop() { return worker_.loop(); }
 
 void ListenerPort::on_accept(net::StreamPtr stream) {
+  worker_.overload().weigh();
+  ClientConnections::Ticket ticket;
+  stream = worker_.door().let_in(std::move(stream), plan_->limits.connections, *plan_->connections, ticket);
+  if (!stream) return;
   worker_.metrics().connection_opened();
-  connections_.accept(std::move(stream));
+  connections_.accept(std::move(stream), ticket);
 }
 
-void ListenerPort::on_connection_closed() {
+void ListenerPort::on_connection_closed(std::uint32_t ticket) {
+  plan_->connections->leave(ticket);
   worker_.metrics().connection_closed();
   worker_.on_connection_gone();
 }
@@ -59,7 +64,9 @@ Worker::Worker(unsigned number, std::unique_ptr<net::Loop> loop, const CauseTabl
       metrics_(causes),
       log_(log),
       connector_(*loop_, http::h1::ClientSettings{}),
-      pool_(*loop_, connector_) {}
+      pool_(*loop_, connector_),
+      door_(*loop_, metrics_, causes, [this](std::size_t count) { close_idle(count, metrics_.idle_closed_for_room); }),
+      overload_(*loop_, metrics_, [this] { close_idle(SIZE_MAX, metrics_.idle_closed_for_memory); }) {}
 
 Worker::~Worker() {
   ports_.clear();
@@ -69,6 +76,7 @@ Worker::~Worker() {
 void Worker::publish(std::shared_ptr<const Plan> plan, std::vector<NewSocket> sockets) {
   plans_.publish(std::move(plan));
   const Plan& current = plans_.current();
+  overload_.adopt(current.limits.worker);
   for (const auto& port : ports_) {
     if (port->is_retired()) continue;
     if (const ListenerPlan* const listener = current.find_same(port->listener())) {
@@ -102,6 +110,16 @@ void Worker::on_connection_gone() {
   // The port may be on the stack: it goes in a turn of its own.
   const auto is_done = [](const auto& port) { return port->is_retired() && port->is_empty(); };
   if (std::ranges::any_of(ports_, is_done) || (is_draining_ && ports_.empty())) loop_->post([this] { sweep_ports(); });
+}
+
+void Worker::close_idle(std::size_t count, Counter& counter) {
+  idle_.clear();
+  for (const auto& port : ports_) port->find_idle(idle_);
+  count = std::min(count, idle_.size());
+  std::ranges::partial_sort(idle_, idle_.begin() + static_cast<std::ptrdiff_t>(count), {},
+                            &http::h1::IdleConnection::until);
+  for (std::size_t i = 0; i < count; ++i) http::h1::ServerConnections::close_idle(*idle_[i].connection);
+  counter.add(count);
 }
 
 void Worker::sweep_ports() {

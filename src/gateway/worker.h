@@ -12,8 +12,10 @@
 #include <vector>
 
 #include "base/byte_ring.h"
+#include "gateway/door.h"
 #include "gateway/exchange.h"
 #include "gateway/metrics.h"
+#include "gateway/overload.h"
 #include "gateway/plan_slots.h"
 #include "http/exchange.h"
 #include "http/h1/server_connections.h"
@@ -35,6 +37,7 @@ class ListenerPort final : private http::Waist, private net::AcceptHandler {
   // No more connections: idle ones close, the others after their answer.
   void retire();
   void close_all() { connections_.close_all(); }
+  void find_idle(std::vector<http::h1::IdleConnection>& found) { connections_.find_idle(found); }
 
   bool is_retired() const { return acceptor_ == nullptr; }
   bool is_empty() const { return connections_.size() == 0; }
@@ -45,7 +48,7 @@ class ListenerPort final : private http::Waist, private net::AcceptHandler {
   void on_accept(net::StreamPtr stream) override;
   http::ClientEvents* begin(http::ClientHalf& half, const http::Request& request) override;
   void refuse(http::ClientHalf& half, const http::RefusedRequest& refused) override;
-  void on_connection_closed() override;
+  void on_connection_closed(std::uint32_t ticket) override;
   bool is_draining() const override { return is_retired(); }
   net::Loop& loop() override;
 
@@ -92,6 +95,8 @@ class Worker {
   net::Loop& loop() { return *loop_; }
   upstream::Pool& pool() { return pool_; }
   PlanSlots& plans() { return plans_; }
+  Door& door() { return door_; }
+  Overload& overload() { return overload_; }
   Exchange& take_exchange();
   void recycle(Exchange& exchange);
   // The Date field of answers made here: formatted once a second.
@@ -100,6 +105,8 @@ class Worker {
 
  private:
   void sweep_ports();
+  // Closes that many idle connections, the longest idle first, and counts them.
+  void close_idle(std::size_t count, Counter& counter);
 
   const unsigned number_;
   std::unique_ptr<net::Loop> loop_;
@@ -110,6 +117,9 @@ class Worker {
   upstream::H1Connector connector_;
   upstream::Pool pool_;
   PlanSlots plans_;
+  std::vector<http::h1::IdleConnection> idle_;  // of close_idle(), kept for its memory
+  Door door_;
+  Overload overload_;
   std::list<std::unique_ptr<ListenerPort>> ports_;
   Exchange* free_ = nullptr;
   net::Timer sweep_timer_ = net::Timer::of<&Worker::sweep_ports>(this);

@@ -73,7 +73,7 @@ class Service final : private http::Waist, private net::AcceptHandler {
     return nullptr;
   }
   void refuse(http::ClientHalf& half, const http::RefusedRequest&) override { half.abort(); }
-  void on_connection_closed() override {}
+  void on_connection_closed(std::uint32_t) override {}
   bool is_draining() const override { return false; }
   net::Loop& loop() override { return loop_; }
 
@@ -95,7 +95,9 @@ class Client final : private net::StreamHandler {
   std::string first_answer;
 
  private:
-  void ask() { stream_->write("GET /users/42 HTTP/1.1\r\nHost: api.example.com\r\nUser-Agent: test\r\nAccept: */*\r\n\r\n"); }
+  void ask() {
+    stream_->write("GET /users/42 HTTP/1.1\r\nHost: api.example.com\r\nUser-Agent: test\r\nAccept: */*\r\n\r\n");
+  }
   void on_data(net::Buffer bytes) override {
     if (first_answer.empty()) first_answer = bytes.view();
     if (!bytes.view().ends_with("hello")) return;

@@ -36,7 +36,7 @@ inline constexpr Cause request_header_timeout{
     "The head was not complete within `request_header_timeout` of its first byte."};
 inline constexpr Cause request_body_timeout{
     "request_body_timeout", 408, Side::client, "request body timed out",
-    "No byte of the body came for `client_idle_timeout`, or it came slower than the least rate."};
+    "No byte of the body came for `client_idle_timeout`, or it came slower than `min_upload_rate`."};
 inline constexpr Cause request_body_malformed{"request_body_malformed", 400, Side::client, "malformed request body",
                                               "The chunked body breaks its grammar or a limit."};
 inline constexpr Cause request_body_too_large{
@@ -45,8 +45,10 @@ inline constexpr Cause request_body_too_large{
 inline constexpr Cause client_closed{
     "client_closed", 499, Side::client, "client closed the connection",
     "The client went away before the answer was complete. Nothing is sent; the status stands in the log only."};
-inline constexpr Cause client_too_slow{"client_too_slow", 499, Side::client, "client reads too slowly",
-                                       "The client took no byte of the answer for `client_idle_timeout`."};
+inline constexpr Cause client_too_slow{
+    "client_too_slow", 499, Side::client, "client reads too slowly",
+    "The client took no byte of the answer for `client_idle_timeout`, or took it slower "
+    "than `min_download_rate`."};
 
 std::span<const Cause* const> causes();
 

@@ -93,7 +93,8 @@ class Waist {
   virtual ClientEvents* begin(ClientHalf& half, const Request& request) = 0;
   // A request that could not be read. The waist answers (always completing the exchange before it returns).
   virtual void refuse(ClientHalf& half, const RefusedRequest& refused) = 0;
-  virtual void on_connection_closed() = 0;  // may be called inside send_end() and abort()
+  // `ticket`: what the connection was given with. May be called inside send_end() and abort().
+  virtual void on_connection_closed(std::uint32_t ticket) = 0;
   // True while draining: codecs end connections when they are idle and add Connection: close to answers.
   virtual bool is_draining() const = 0;
   virtual net::Loop& loop() = 0;

@@ -24,6 +24,7 @@ BlockPool::~BlockPool() {
 Buffer BlockPool::take(std::size_t bytes) {
   std::uint32_t size = 0;
   while (size < heap_token && block_bytes[size] < bytes) ++size;
+  lent_bytes_ += size == heap_token ? bytes : block_bytes[size];
   if (size == heap_token) return Buffer(*this, allocate(bytes), static_cast<std::uint32_t>(bytes), heap_token);
   auto& free = free_[size];
   char* block = nullptr;
@@ -36,7 +37,8 @@ Buffer BlockPool::take(std::size_t bytes) {
   return Buffer(*this, block, static_cast<std::uint32_t>(block_bytes[size]), size);
 }
 
-void BlockPool::give_back(char* block, std::uint32_t, std::uint32_t token) {
+void BlockPool::give_back(char* block, std::uint32_t capacity, std::uint32_t token) {
+  lent_bytes_ -= capacity;
   if (token == heap_token || free_[token].size() >= most_kept[token]) {
     ::operator delete(block);
   } else {

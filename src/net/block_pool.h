@@ -26,10 +26,14 @@ class BlockPool final : public BufferOwner {
 
   void give_back(char* block, std::uint32_t capacity, std::uint32_t token) override;
 
+  // Of the blocks that are out: what handlers and queues hold. Not what stands ready.
+  std::uint64_t lent_bytes() const { return lent_bytes_; }
+
  private:
   // What stands ready is bounded, so that a burst's memory goes back to the heap.
   static constexpr std::array<std::size_t, 4> most_kept{256, 256, 64, 16};
 
+  std::uint64_t lent_bytes_ = 0;
   std::array<std::vector<char*>, 4> free_;
 };
 

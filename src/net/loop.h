@@ -75,6 +75,9 @@ class Loop {
   // A block to build output in, capacity at least `bytes` (at most 64 KiB).
   virtual Buffer make_buffer(std::size_t bytes) = 0;
 
+  // Bytes of all blocks that are out: received and kept, or waiting to be sent. Where a backend does not count: 0.
+  virtual std::uint64_t lent_bytes() const { return 0; }
+
   // Runs `task` on the loop's thread soon. The only call that other threads may make.
   virtual void post(std::move_only_function<void()> task) = 0;
 

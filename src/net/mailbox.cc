@@ -7,7 +7,11 @@
 
 namespace sluice::net {
 
-Mailbox::Mailbox() : descriptor_(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) {}
+Mailbox::Mailbox() : descriptor_(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) {
+  // What a worker posts to itself while it serves allocates nothing.
+  tasks_.reserve(16);
+  running_.reserve(16);
+}
 
 Mailbox::~Mailbox() {
   if (descriptor_ >= 0) ::close(descriptor_);

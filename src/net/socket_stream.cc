@@ -1,6 +1,8 @@
 #include "net/socket_stream.h"
 
+#include <linux/sockios.h>
 #include <netinet/tcp.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -64,6 +66,11 @@ void SocketStream::write(Buffer bytes) {
   if (!takes_output()) return;
   output_.append(loop_.memory(), std::move(bytes));
   loop_.queue_flush(*this);
+}
+
+std::size_t SocketStream::unacknowledged_bytes() const {
+  int count = 0;
+  return descriptor_ >= 0 && ::ioctl(descriptor_, SIOCOUTQ, &count) == 0 ? static_cast<std::size_t>(count) : 0;
 }
 
 void SocketStream::want_drained() {

@@ -32,6 +32,7 @@ class SocketStream : public Stream {
   void write(Buffer bytes) override;
   std::size_t unsent_bytes() const override { return output_.size(); }
   std::size_t untouched_bytes() const override { return output_.size() + lost_bytes_; }
+  std::size_t unacknowledged_bytes() const override;
   void want_drained() override;
   void finish_writing() override;
   const Address& peer() const override { return peer_; }

@@ -58,6 +58,9 @@ class Stream {
   // How many of the bytes last written the peer cannot have seen, because the kernel was never given them; also after
   // on_failed().
   virtual std::size_t untouched_bytes() const = 0;
+  // Bytes taken by the kernel that the peer has not acknowledged: what it may be blamed for when it reads slowly. 0
+  // where that cannot be known. A system call: for rare looks.
+  virtual std::size_t unacknowledged_bytes() const { return 0; }
   // Asks for one on_drained() when unsent_bytes() has become 0 (in a later callback, also when it is 0 already).
   virtual void want_drained() = 0;
   // After all that was written: FIN. Reading goes on. What is written afterwards is dropped.

@@ -102,6 +102,21 @@ struct HealthConfig {
   }
 };
 
+// How many retries may be in progress at once.
+struct RetryBudgetConfig {
+  std::uint32_t percent = 20;
+  std::uint32_t min = 3;
+
+  static constexpr const char* doc = "How many retries may be in progress at once, over all workers.";
+  static constexpr auto fields() {
+    using config::field;
+    return std::tuple{
+        field("percent", &RetryBudgetConfig::percent, 0u, 100u, "Share of the upstream's attempts in progress."),
+        field("min", &RetryBudgetConfig::min, 0u, 1'000'000u, "That many are allowed in any case."),
+    };
+  }
+};
+
 // Timeouts as written: on an upstream, and again on a route, where they replace the upstream's.
 struct TimeoutsConfig {
   std::optional<std::chrono::milliseconds> connect;
@@ -149,6 +164,7 @@ struct UpstreamConfig {
   std::chrono::milliseconds idle_timeout{60'000};
   std::chrono::milliseconds request_timeout{0};
   std::uint32_t retries = 2;
+  RetryBudgetConfig retry_budget;
   KeepAliveConfig keep_alive;
   HealthConfig health;
   config::Place place;
@@ -178,6 +194,9 @@ struct UpstreamConfig {
               "Time for the whole exchange, retries included; 0 for no limit, so that long streams work."),
         field("retries", &UpstreamConfig::retries, 0u, max_retries,
               "How many other endpoints are tried when no connection can be made."),
+        field("retry_budget", &UpstreamConfig::retry_budget,
+              "How many of those may be in progress at once, so that an upstream in trouble is not asked for more than "
+              "it was. Past it the first failure is answered."),
         field("keep_alive", &UpstreamConfig::keep_alive, "How connections are kept for later requests."),
         field("health", &UpstreamConfig::health, "When an endpoint that fails is set aside."),
     };

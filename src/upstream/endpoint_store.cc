@@ -28,6 +28,13 @@ std::shared_ptr<Cursor> EndpointStore::find_or_make_cursor(std::string_view upst
   return cursor;
 }
 
+std::shared_ptr<RetryBudget> EndpointStore::find_or_make_budget(std::string_view upstream) {
+  std::weak_ptr<RetryBudget>& known = budgets_[std::string(upstream)];
+  auto budget = known.lock();
+  if (budget == nullptr) known = budget = std::make_shared<RetryBudget>();
+  return budget;
+}
+
 std::vector<std::shared_ptr<const Endpoint>> EndpointStore::all() const {
   std::vector<std::shared_ptr<const Endpoint>> all;
   for (const auto& [name, known] : endpoints_)
@@ -42,6 +49,7 @@ void EndpointStore::forget_unused() {
     return true;
   });
   std::erase_if(cursors_, [](const auto& entry) { return entry.second.expired(); });
+  std::erase_if(budgets_, [](const auto& entry) { return entry.second.expired(); });
   forget_above_ = std::max<std::size_t>(64, endpoints_.size() * 2);
 }
 

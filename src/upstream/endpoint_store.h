@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "upstream/endpoint.h"
+#include "upstream/retry_budget.h"
 
 namespace sluice::upstream {
 
@@ -26,6 +27,9 @@ class EndpointStore {
   // The turn of `upstream`, as long as `members` (its endpoints and weights, as text) is the same as before.
   std::shared_ptr<Cursor> find_or_make_cursor(std::string_view upstream, std::string_view members);
 
+  // The retries in progress to `upstream`.
+  std::shared_ptr<RetryBudget> find_or_make_budget(std::string_view upstream);
+
   // Every endpoint in use, by upstream and address: for metrics.
   std::vector<std::shared_ptr<const Endpoint>> all() const;
 
@@ -38,8 +42,9 @@ class EndpointStore {
     std::uint32_t slot;
   };
   using Name = std::pair<std::string, std::string>;
-  std::map<Name, Known> endpoints_;                // by upstream, address
-  std::map<Name, std::weak_ptr<Cursor>> cursors_;  // by upstream, members
+  std::map<Name, Known> endpoints_;                                         // by upstream, address
+  std::map<Name, std::weak_ptr<Cursor>> cursors_;                           // by upstream, members
+  std::map<std::string, std::weak_ptr<RetryBudget>, std::less<>> budgets_;  // by upstream
   std::vector<std::uint32_t> free_slots_;
   std::uint32_t slots_ = 0;        // ever given out
   std::size_t forget_above_ = 64;  // entries that make forget_unused() worth its while

@@ -58,11 +58,13 @@ Group::Group(std::string_view name, const UpstreamConfig& config)
       balance_(config.balance),
       timeouts_(config.timeouts()),
       retries_(config.retries),
+      retry_budget_(config.retry_budget),
       keep_alive_(config.keep_alive),
       health_(config.health) {}
 
 std::unique_ptr<const Group> Group::make(std::string_view name, const UpstreamConfig& config, EndpointStore& store) {
   std::unique_ptr<Group> group(new Group(name, config));
+  group->budget_ = store.find_or_make_budget(name);
   std::uint64_t sum = 0;
   std::string members;
   for (const EndpointConfig& endpoint : config.endpoints) {
@@ -77,6 +79,12 @@ std::unique_ptr<const Group> Group::make(std::string_view name, const UpstreamCo
     group->cursor_ = store.find_or_make_cursor(name, members);
   }
   return group;
+}
+
+bool Group::take_retry() const {
+  std::int64_t attempts = 1;  // the one that failed has ended already
+  for (const Member& member : members_) attempts += member.endpoint->in_flight();
+  return budget_->take(attempts, retry_budget_.percent, retry_budget_.min);
 }
 
 Endpoint* Group::pick(Tried& tried, Instant now, std::uint64_t random) const {

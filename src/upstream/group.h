@@ -13,6 +13,7 @@
 #include "upstream/config.h"
 #include "upstream/endpoint.h"
 #include "upstream/endpoint_store.h"
+#include "upstream/retry_budget.h"
 
 namespace sluice::upstream {
 
@@ -30,6 +31,9 @@ class Group {
   const std::string& name() const { return name_; }
   const Timeouts& timeouts() const { return timeouts_; }
   std::uint32_t retries() const { return retries_; }
+  // Whether one more retry may begin. If so, budget().give_back() is due when its attempt has ended.
+  bool take_retry() const;
+  RetryBudget& budget() const { return *budget_; }
   const KeepAliveConfig& keep_alive() const { return keep_alive_; }
   const HealthConfig& health() const { return health_; }
   std::span<const Member> members() const { return members_; }
@@ -61,6 +65,8 @@ class Group {
   Balance balance_;
   Timeouts timeouts_;
   std::uint32_t retries_;
+  RetryBudgetConfig retry_budget_;
+  std::shared_ptr<RetryBudget> budget_;
   KeepAliveConfig keep_alive_;
   HealthConfig health_;
   std::vector<Member> members_;

@@ -194,5 +194,32 @@ TEST_P(EitherBalance, StopsWhenAnExchangeHasTriedEnough) {
   EXPECT_EQ(rig.group->pick(tried, rig.now, rig.random.next()), nullptr);
 }
 
+TEST(RetryBudget, D12AtLeastThreeAreInProgressAtOnceAndNotFour) {
+  Rig rig(config_of({1, 1}));
+  for (int i = 0; i < 3; ++i) EXPECT_TRUE(rig.group->take_retry());
+  EXPECT_FALSE(rig.group->take_retry());
+  rig.group->budget().give_back();
+  EXPECT_TRUE(rig.group->take_retry());
+}
+
+TEST(RetryBudget, D12AFifthOfTheAttemptsInProgressMayBeRetries) {
+  Rig rig(config_of({1, 1}));
+  for (int i = 0; i < 99; ++i) rig.endpoint(static_cast<std::size_t>(i % 2)).begin();
+  for (int i = 0; i < 20; ++i) EXPECT_TRUE(rig.group->take_retry()) << i;
+  EXPECT_FALSE(rig.group->take_retry());
+  EXPECT_EQ(rig.group->budget().taken(), 20);
+}
+
+TEST(RetryBudget, OfNothingAllowsNothingAndOutlivesAReload) {
+  UpstreamConfig config = config_of({1, 1});
+  config.retry_budget = {.percent = 0, .min = 1};
+  Rig rig(config);
+  EXPECT_TRUE(rig.group->take_retry());
+  config.retry_budget.min = 0;
+  const auto next = Group::make("users", config, rig.store);
+  EXPECT_EQ(next->budget().taken(), 1);
+  EXPECT_FALSE(next->take_retry());
+}
+
 }  // namespace
 }  // namespace sluice::upstream

@@ -1,16 +1,19 @@
-# ./dev bench [--quick] [--all] [--proxies A,B]: side by side with nginx, haproxy and the limits of the machine. Sourced by ./dev.
+# ./dev bench [--quick] [--all] [--proxies A,B]: side by side with the peers and the limits of the machine. Sourced by ./dev.
 #
-# Quick: the small-body workload, few rounds. Default: small, 64 KB and 1 MB bodies and uploads. --all: routes as well.
+# Quick: the small-body workload, few rounds. Default: every figure that docs/benchmarks.md gives. --all: h2o and caddy too.
 
-bench_proxies=sluice-epoll,sluice-uring,nginx,haproxy,relay-epoll,relay-uring,floor-epoll,floor-uring
+bench_peers=nginx,haproxy,nghttpx
+bench_limits=relay-epoll,relay-uring,floor-epoll,floor-uring
+bench_ours=sluice-uring,sluice-epoll
 
 verb_bench() {
-  local only=h1-128,h1-64k,h1-1m,post-10k rounds=5 seconds=2 all=no proxies=$bench_proxies results
+  local quick=no rounds=5 seconds=2 peers=$bench_peers results
   while [ $# -gt 0 ]; do
     case $1 in
-      --quick) only=h1-128 rounds=3 seconds=1 && shift ;;
-      --all) all=yes && shift ;;
-      --proxies) proxies=${2:?--proxies wants names, as under bench/proxies} && shift 2 ;;
+      --quick) quick=yes && shift ;;
+      --all) peers=$bench_peers,h2o,caddy && bench_packages+=(h2o caddy) && shift ;;
+      --proxies) peers=${2:?--proxies wants names, as under bench/proxies} && shift 2 ;;
+      --rounds) rounds=${2:?--rounds wants a number} && shift 2 ;;
       *) die "bench does not know '$1'" ;;
     esac
   done
@@ -19,13 +22,22 @@ verb_bench() {
   [ "$(nproc)" -ge 2 ] || die "bench wants two cores: one for the proxy, one for the load and the upstream"
   quietly build/bench/build.log make -C bench BIN="$root/build/bench" CXXFLAGS="-O2 -march=native -std=c++17"
   results=build/bench/$(date +%Y%m%d-%H%M%S).jsonl
-  bench_suite "$results" --proxies "$proxies" --suite main --only "$only" --rounds "$rounds" --secs "$seconds"
-  if [ $all = yes ]; then
-    bench_suite "$results" --proxies sluice-epoll,nginx,haproxy --suite routes --rounds 3 --secs "$seconds" \
-      --scens routes-prefix-100,routes-prefix-10000,routes-regex-100,routes-regex-10000
-    bench_suite "$results" --proxies sluice-epoll,sluice-uring,nginx,haproxy --suite mem
+  local all=$bench_ours,$peers,$bench_limits
+  if [ $quick = yes ]; then
+    bench_suite "$results" --proxies "$all" --suite main --only h1-128 --rounds 3 --secs 1
+  else
+    bench_suite "$results" --proxies "$all" --suite main --only h1-128,h1-128-rate,h1-64k,h1-1m,post-10k \
+      --rounds "$rounds" --secs "$seconds"
+    bench_suite "$results" --proxies "$bench_ours" --suite work --only h1-128 --rounds $((2 * rounds)) --secs 1
+    bench_suite "$results" --proxies "$bench_ours,nginx,haproxy" --suite routes --scens exact,prefix,template,regex \
+      --rounds "$rounds" --secs 1
+    bench_suite "$results" --proxies "$bench_ours,$peers" --suite main --only h1-128 --rounds "$rounds" --secs "$seconds" \
+      --workers 2 --proxy-cpus '' --load-cpus 0,1
+    bench_suite "$results" --proxies "$bench_ours,$peers" --suite mem --idle 10000
+    bench_suite "$results" --proxies "$bench_ours" --suite plan --rounds 3
   fi
-  /usr/bin/python3 bench/report.py "$results" --ours sluice-epoll
+  /usr/bin/python3 bench/report.py "$results" --ours sluice-uring
+  /usr/bin/python3 bench/targets.py "$results"
   say
   say "every run: $results; how to read it: bench/README.md"
 }

@@ -1,3 +1,4 @@
 #!/bin/bash
-# A reload that changes something: an equal config would be left alone.
-sed -i "s/^drain_timeout:.*//" "$RUN/gateway.yaml"; echo "drain_timeout: $((RANDOM + 1000))ms" >> "$RUN/gateway.yaml"
+# A change of the file is enough.
+sed "s/^drain_timeout:.*/drain_timeout: $((RANDOM % 1000 + 1))ms/" "$RUN/gateway.yaml" > "$RUN/gateway.yaml.new"
+mv "$RUN/gateway.yaml.new" "$RUN/gateway.yaml"

@@ -22,6 +22,7 @@ listeners: [{name: bench, bind: "127.0.0.1:$HTTP_PORT"}]
 admin: {bind: "127.0.0.1:$((HTTP_PORT + 1000))"}
 access_log: {to: "$LOG"}
 $POLICIES
+drain_timeout: 1s
 upstreams: {up: {endpoints: ["127.0.0.1:$UP_PORT"]}}
 routes:
 $ROUTES

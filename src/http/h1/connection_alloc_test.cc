@@ -91,7 +91,7 @@ TEST(ConnectionAllocation, PipelinedRequestsAllocateNothing) {
       return nullptr;
     }
     void refuse(ClientHalf& half, const RefusedRequest&) override { half.abort(); }
-    void on_connection_closed() override {}
+    void on_connection_closed(std::uint32_t) override {}
     bool is_draining() const override { return false; }
     net::Loop& loop() override { return loop_; }
     net::Loop& loop_;

@@ -167,7 +167,7 @@ struct ChaosWaist final : Waist {
   void refuse(ClientHalf& half, const RefusedRequest&) override {
     if (half.send_head({.status = 400})) half.send_end(nullptr);
   }
-  void on_connection_closed() override { ++closed; }
+  void on_connection_closed(std::uint32_t) override { ++closed; }
   bool is_draining() const override { return draining; }
   net::Loop& loop() override { return loop_; }
 

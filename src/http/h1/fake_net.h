@@ -34,7 +34,8 @@ class FakeStream final : public net::Stream {
 
   std::string output;
   std::size_t unsent = 0;
-  bool holds_output = false;  // the peer takes nothing: what is written counts as unsent
+  std::size_t unacknowledged = 0;  // in the kernel
+  bool holds_output = false;       // the peer takes nothing: what is written counts as unsent
   bool is_paused = false;
   bool wants_drained = false;
   bool has_gone = false;
@@ -42,6 +43,7 @@ class FakeStream final : public net::Stream {
   std::size_t tail_room = 64;  // behind the bytes of each buffer given
   Goodbye goodbye = Goodbye::close;
   net::StreamHandler* handler = nullptr;
+  net::Address address{};  // the peer
 
   // net::Stream
   void set_handler(net::StreamHandler& to) override { handler = &to; }
@@ -60,9 +62,10 @@ class FakeStream final : public net::Stream {
   void write(net::Buffer bytes) override { write(bytes.view()); }
   std::size_t unsent_bytes() const override { return unsent; }
   std::size_t untouched_bytes() const override { return unsent; }
+  std::size_t unacknowledged_bytes() const override { return unacknowledged; }
   void want_drained() override { wants_drained = true; }
   void finish_writing() override {}
-  const net::Address& peer() const override { return address_; }
+  const net::Address& peer() const override { return address; }
   void let_go(Goodbye how) override {
     goodbye = how;
     has_gone = true;
@@ -73,7 +76,6 @@ class FakeStream final : public net::Stream {
   FakeLoop& loop_;
   std::deque<std::string> held_;
   std::vector<char> staging_ = std::vector<char>(32 * 1024);
-  net::Address address_{};
 };
 
 class FakeLoop final : public net::Loop {
@@ -106,16 +108,21 @@ class FakeLoop final : public net::Loop {
     return net::StreamPtr(&stream);
   }
   std::unique_ptr<net::Acceptor> accept_from(net::ListenSocket, net::AcceptHandler&) override { return nullptr; }
-  void pause_accepting(bool) override {}
+  void pause_accepting(bool paused) override { is_accepting_paused = paused; }
   net::Buffer make_buffer(std::size_t bytes) override { return blocks_.take(bytes); }
-  void post(std::move_only_function<void()>) override {}
+  void post(std::move_only_function<void()> task) override { posted.push_back(std::move(task)); }
+  std::uint64_t lent_bytes() const override { return lent; }
   void run() override {}
   void stop() override {}
   Counters counters() const override { return {}; }
-  std::size_t leaving() const override { return 0; }
+  std::size_t leaving() const override { return leaves; }
   net::LoopKind kind() const override { return net::LoopKind::epoll; }
 
   std::size_t timers_set = 0;
+  std::size_t leaves = 0;  // what leaving() says
+  std::uint64_t lent = 0;  // what lent_bytes() says
+  bool is_accepting_paused = false;
+  std::deque<std::move_only_function<void()>> posted;  // run by the test
 
  private:
   Instant now_ = Instant{std::chrono::seconds(1000)};

@@ -42,7 +42,7 @@ class FakeRelay final : public Waist, public UpstreamConnectionOwner {
     return &exchange;
   }
   void refuse(ClientHalf& half, const RefusedRequest&) override { answer(half, 400); }
-  void on_connection_closed() override { ++closed; }
+  void on_connection_closed(std::uint32_t) override { ++closed; }
   bool is_draining() const override { return draining; }
   net::Loop& loop() override { return loop_; }
 

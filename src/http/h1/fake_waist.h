@@ -64,6 +64,7 @@ struct FakeWaist final : Waist {
   std::vector<std::string> requests, refusals;
   std::string refused_details;
   int depth = 0, deepest = 0, closed = 0;
+  std::uint32_t last_ticket = 0;
   bool draining = false;
 
   ClientEvents* begin(ClientHalf& half, const Request& request) override {
@@ -85,7 +86,10 @@ struct FakeWaist final : Waist {
     exchange.half = &half;
     exchange.answer("no", refused.refusal.cause->status);
   }
-  void on_connection_closed() override { ++closed; }
+  void on_connection_closed(std::uint32_t ticket) override {
+    ++closed;
+    last_ticket = ticket;
+  }
   bool is_draining() const override { return draining; }
   net::Loop& loop() override { return loop_; }
 

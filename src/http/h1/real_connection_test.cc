@@ -58,7 +58,7 @@ struct EchoWaist final : Waist {
     head.status = 400;
     if (half.send_head(head)) half.send_end(nullptr);
   }
-  void on_connection_closed() override {}
+  void on_connection_closed(std::uint32_t) override {}
   bool is_draining() const override { return false; }
   net::Loop& loop() override { return loop_; }
 

@@ -16,8 +16,11 @@ constexpr std::size_t most_unsent_bytes = 64 * 1024;
 
 }  // namespace
 
-ServerConnection::ServerConnection(ServerConnections& owner, net::StreamPtr stream)
-    : owner_(owner), stream_(std::move(stream)), timer_(net::Timer::of<&ServerConnection::on_timer>(this)) {
+ServerConnection::ServerConnection(ServerConnections& owner, net::StreamPtr stream, std::uint32_t ticket)
+    : owner_(owner),
+      stream_(std::move(stream)),
+      timer_(net::Timer::of<&ServerConnection::on_timer>(this)),
+      ticket_(ticket) {
   stream_->set_handler(*this);
   arm(now() + owner_.settings_.keep_alive_timeout);
 }
@@ -27,7 +30,7 @@ ServerConnection::~ServerConnection() {
 }
 
 void ServerConnection::close_if_idle() {
-  if (state_ != State::idle || memory_) return;
+  if (!is_idle()) return;
   close(Goodbye::flush_and_close);
   run();
 }
@@ -128,7 +131,7 @@ bool ServerConnection::begin_exchange() {
   memory.reader.start(memory.parser.framing(), request.body.bytes, owner_.settings_.head, memory.arena);
   memory.writer.start(Framing::none, 0);
   memory.head_sent_bytes = memory.dropped_bytes = 0;
-  memory.starved_before = {};
+  start_paces();
   if (request.body.bytes >= large_body_bytes) stream_->expect_bytes(static_cast<std::uint64_t>(request.body.bytes));
   state_ = State::exchange;
   deadline_ = Instant::max();
@@ -148,6 +151,7 @@ bool ServerConnection::refuse(Refusal refusal) {
   memory.reader.start(Framing::none, 0, owner_.settings_.head, memory.arena);
   memory.writer.start(Framing::none, 0);
   memory.head_sent_bytes = 0;
+  start_paces();
   memory.input.clear();  // where the next request would begin is not known
   state_ = State::exchange;
   deadline_ = Instant::max();
@@ -163,6 +167,7 @@ bool ServerConnection::serve() {
   if (is_expired_) return expire_exchange();
   if (exchange_.has_room) {
     exchange_.has_room = exchange_.is_room_wanted = false;
+    memory_->download.stop(now());
     arm_exchange();
     events_->on_client_room();
     return true;

@@ -22,11 +22,14 @@ namespace sluice::http::h1 {
 
 class ServerConnection final : public ConnectionLink, private net::StreamHandler, private ClientHalf {
  public:
-  ServerConnection(ServerConnections& owner, net::StreamPtr stream);
+  ServerConnection(ServerConnections& owner, net::StreamPtr stream, std::uint32_t ticket);
   ~ServerConnection();
 
   void close_if_idle();  // no byte of a request is there; may delete this
   void cut();            // tells the gateway that the client is gone; may delete this
+  bool is_idle() const { return state_ == State::idle && !memory_; }
+  Instant idle_until() const { return deadline_; }  // when idle
+  std::uint32_t ticket() const { return ticket_; }
 
  private:
   enum class State : std::uint8_t {
@@ -65,7 +68,6 @@ class ServerConnection final : public ConnectionLink, private net::StreamHandler
   bool write_head(const ResponseHead& head, Framing framing);
   bool may_keep_alive() const;
   bool takes_answer() const { return state_ == State::exchange && !is_dead_; }
-  std::int64_t taken_bytes() const { return static_cast<std::int64_t>(sent_bytes() - unsent_bytes()); }
 
   // The machine. A step returns true when another may follow.
   void enter_from_loop();
@@ -89,8 +91,10 @@ class ServerConnection final : public ConnectionLink, private net::StreamHandler
   void arm(Instant deadline);
   void arm_exchange();
   void starve(bool is_starved);
-  Instant body_deadline() const;
-  Instant room_deadline() const;
+  void start_paces();
+  Pace::Terms upload_terms() const;
+  Pace::Terms download_terms() const;
+  std::int64_t taken_bytes() const;
   Instant now() const { return owner_.waist_.loop().now(); }
 
   ServerConnections& owner_;
@@ -100,6 +104,7 @@ class ServerConnection final : public ConnectionLink, private net::StreamHandler
   // Fires at the deadline or before: a later deadline is a store, and the timer is set anew when it fires too early.
   net::Timer timer_;
   Instant deadline_ = Instant::max();
+  const std::uint32_t ticket_;
   State state_ = State::idle;
   bool is_running_ = false;
   bool is_in_callback_ = false;  // run() was entered from the loop, so no frame of the gateway lies below it
@@ -114,7 +119,6 @@ class ServerConnection final : public ConnectionLink, private net::StreamHandler
     bool keep_alive = true;
     bool has_credit = false;
     bool has_told_end = false;
-    bool is_starved = false;  // credit is there, bytes are not
     bool is_room_wanted = false;
     bool has_room = false;
     bool has_failed = false;  // on_client_failed was called

@@ -108,8 +108,7 @@ std::size_t ServerConnection::unsent_bytes() const { return is_dead_ ? 0 : strea
 void ServerConnection::want_room() {
   if (!takes_answer() || exchange_.has_failed) return;
   exchange_.is_room_wanted = true;
-  memory_->room_wanted_since = now();
-  memory_->taken_bytes = taken_bytes();
+  memory_->download.wait(now());
   stream_->want_drained();
   arm_exchange();
 }

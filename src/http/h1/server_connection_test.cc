@@ -496,5 +496,32 @@ TEST_F(ServerConnectionTest, AConnectionLeftOverIsClosedWithItsOwner) {
   EXPECT_TRUE(stream.is_gone());
 }
 
+TEST_F(ServerConnectionTest, IdleOnesAreFoundWithTheTimeTheyWait) {
+  waist_.at_begin = do_nothing;
+  FakeStream& first = accept();
+  loop_.pass(std::chrono::seconds(1));
+  FakeStream& busy = accept();
+  busy.give(get);
+  FakeStream& half_a_head = accept();
+  half_a_head.give(get.substr(0, 5));
+  loop_.pass(std::chrono::seconds(1));
+  accept();
+  std::vector<IdleConnection> idle;
+  connections_.find_idle(idle);
+  ASSERT_EQ(idle.size(), 2u);
+  EXPECT_EQ(idle[1].until - idle[0].until, std::chrono::seconds(2));
+  ServerConnections::close_idle(*idle[0].connection);
+  EXPECT_TRUE(first.is_gone());
+  EXPECT_EQ(waist_.closed, 1);
+  EXPECT_EQ(connections_.size(), 3u);
+}
+
+TEST_F(ServerConnectionTest, TheTicketComesBackAtTheEnd) {
+  FakeStream& stream = loop_.make_stream();
+  connections_.accept(net::StreamPtr(&stream), 77);
+  stream.give_end();
+  EXPECT_EQ(waist_.last_ticket, 77u);
+}
+
 }  // namespace
 }  // namespace sluice::http::h1

@@ -26,22 +26,20 @@ bool ServerConnection::expire() {
 
 bool ServerConnection::expire_exchange() {
   is_expired_ = false;
-  if (now() >= body_deadline()) return fail({&request_body_timeout, "body did not come, or came too slowly"});
-  if (now() >= room_deadline()) {
-    const std::int64_t taken = taken_bytes();
-    if (taken == memory_->taken_bytes) {
-      is_dead_ = true;
-      return fail({&client_too_slow, "no byte of the answer was taken"});
-    }
-    memory_->taken_bytes = taken;
-    memory_->room_wanted_since = now();
+  ExchangeMemory& memory = *memory_;
+  const auto came = static_cast<std::int64_t>(memory.reader.wire_bytes());
+  if (now() >= memory.upload.deadline() && !memory.upload.renew(upload_terms(), came, now()))
+    return fail({&request_body_timeout, "body did not come, or came too slowly"});
+  if (now() >= memory.download.deadline() && !memory.download.renew(download_terms(), taken_bytes(), now())) {
+    is_dead_ = true;
+    return fail({&client_too_slow, "the answer was not taken, or too slowly"});
   }
   arm_exchange();
   return true;
 }
 
 void ServerConnection::arm_exchange() {
-  const Instant deadline = std::min(body_deadline(), room_deadline());
+  const Instant deadline = std::min(memory_->upload.deadline(), memory_->download.deadline());
   if (deadline == Instant::max()) {
     deadline_ = deadline;
   } else {
@@ -50,31 +48,36 @@ void ServerConnection::arm_exchange() {
 }
 
 void ServerConnection::starve(bool is_starved) {
-  if (exchange_.is_starved == is_starved) return;
-  exchange_.is_starved = is_starved;
+  Pace& upload = memory_->upload;
+  if (upload.is_waiting() == is_starved) return;
   if (is_starved) {
-    memory_->starved_since = now();
+    upload.wait(now());
   } else {
-    memory_->starved_before += now() - memory_->starved_since;
+    upload.stop(now());
   }
   arm_exchange();
 }
 
-// The bytes that came have earned the client some time of ours; the grace is the least it gets.
-Instant ServerConnection::body_deadline() const {
-  if (!exchange_.is_starved) return Instant::max();
-  const ServerSettings& settings = owner_.settings_;
-  Duration patience = settings.client_idle_timeout;
-  if (settings.least_body_rate != 0) {
-    const Duration earned = std::chrono::seconds(memory_->reader.wire_bytes() / settings.least_body_rate);
-    patience = std::min(patience, std::max(earned, settings.body_rate_grace) - memory_->starved_before);
-  }
-  return memory_->starved_since + patience;
+void ServerConnection::start_paces() {
+  memory_->upload.start(upload_terms());
+  memory_->download.start(download_terms());
 }
 
-Instant ServerConnection::room_deadline() const {
-  if (!exchange_.is_room_wanted) return Instant::max();
-  return memory_->room_wanted_since + owner_.settings_.client_idle_timeout;
+Pace::Terms ServerConnection::upload_terms() const {
+  const ServerSettings& settings = owner_.settings_;
+  return {settings.least_upload_rate, settings.rate_grace, settings.client_idle_timeout};
+}
+
+Pace::Terms ServerConnection::download_terms() const {
+  const ServerSettings& settings = owner_.settings_;
+  return {settings.least_download_rate, settings.rate_grace, settings.client_idle_timeout};
+}
+
+// Of the answer, by the client's own word: what lies in the kernel has not been taken. A system call, made only when
+// patience has run out.
+std::int64_t ServerConnection::taken_bytes() const {
+  return static_cast<std::int64_t>(sent_bytes()) -
+         static_cast<std::int64_t>(unsent_bytes() + stream_->unacknowledged_bytes());
 }
 
 }  // namespace sluice::http::h1

@@ -43,6 +43,19 @@ TEST_F(ServerConnectionTest, AnIdleConnectionClosesSilently) {
   EXPECT_TRUE(waist_.refusals.empty());
 }
 
+TEST_F(ServerConnectionTest, D01TheHeadDeadlineItself) {
+  FakeStream& in_time = accept();
+  in_time.give(get.substr(0, 5));
+  loop_.pass(milliseconds(9990));
+  in_time.give(get.substr(5));
+  EXPECT_THAT(in_time.output, StartsWith("HTTP/1.1 200"));
+  FakeStream& late = accept();
+  late.give(get.substr(0, 5));
+  loop_.pass(milliseconds(10'002));
+  late.give(get.substr(5));
+  EXPECT_THAT(late.output, StartsWith("HTTP/1.1 408"));
+}
+
 TEST_F(ServerConnectionTest, NoTimerIsSetPerRequest) {
   FakeStream& stream = accept();
   const std::size_t before = loop_.timers_set;
@@ -97,23 +110,94 @@ TEST_F(ServerConnectionTest, TimeTheGatewayTakesIsNotHeldAgainstTheClient) {
   EXPECT_EQ(exchange().body, "12345");
 }
 
-TEST_F(ServerConnectionTest, D02AClientThatTakesNothingTimesOut) {
-  waist_.at_begin = do_nothing;
+TEST_F(ServerConnectionTest, D02AQuickStartBuysNoHoldOfAnHour) {
+  waist_.at_begin = echo;
   FakeStream& stream = accept();
-  stream.holds_output = true;
-  stream.give(get);
-  FakeExchange& e = exchange();
-  EXPECT_TRUE(e.half->send_head(head_of(200, BodySize::unknown)));
-  e.half->send_body(std::string(1000, 'x'));
-  e.half->want_room();
-  loop_.pass(seconds(40));
-  stream.unsent -= 500;  // it takes some
-  loop_.pass(seconds(40));
+  stream.give("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 10000000\r\n\r\n");
+  for (int i = 0; i < 100; ++i) stream.give(std::string(10'000, 'x'));
+  int waited = 0;
+  for (; waited < 600 && exchange().failures == 0; ++waited) {
+    stream.give("x");
+    loop_.pass(seconds(1));
+  }
+  EXPECT_GE(waited, 59);
+  EXPECT_LE(waited, 66);
+  EXPECT_STREQ(exchange().refusal.cause->code, "request_body_timeout");
+}
+
+// ---- who takes an answer slowly
+
+class SlowReaderTest : public ServerConnectionTest {
+ protected:
+  // A client in the middle of an answer, with `bytes` of it unsent.
+  FakeExchange& begin(std::size_t bytes) {
+    waist_.at_begin = do_nothing;
+    stream_ = &accept();
+    stream_->holds_output = true;
+    stream_->give(get);
+    EXPECT_TRUE(exchange().half->send_head(head_of(200, BodySize::unknown)));
+    exchange().half->send_body(std::string(bytes, 'x'));
+    exchange().half->want_room();
+    return exchange();
+  }
+  // The client takes `bytes` every second for `time`. Returns the seconds until it is given up, or all.
+  int take(std::size_t bytes, int time) {
+    for (int second = 0; second < time; ++second) {
+      if (exchange().failures > 0) return second;
+      stream_->unsent -= std::min(bytes, stream_->unsent);
+      loop_.pass(seconds(1));
+    }
+    return time;
+  }
+  FakeStream* stream_ = nullptr;
+};
+
+TEST_F(SlowReaderTest, D02AClientThatTakesNothingTimesOut) {
+  FakeExchange& e = begin(1000);
+  loop_.pass(milliseconds(4900));
   EXPECT_EQ(e.failures, 0);
-  loop_.pass(seconds(61));
+  loop_.pass(milliseconds(200));
   EXPECT_EQ(e.failures, 1);
   EXPECT_STREQ(e.refusal.cause->code, "client_too_slow");
-  EXPECT_EQ(stream.goodbye, Goodbye::abort);
+  EXPECT_EQ(stream_->goodbye, Goodbye::abort);
+}
+
+TEST_F(SlowReaderTest, D02AtTheLeastRateItIsServedAndBelowItIsNot) {
+  begin(1'000'000);
+  EXPECT_EQ(take(241, 600), 600);
+  begin(1'000'000);
+  EXPECT_LT(take(200, 600), 60);
+  EXPECT_STREQ(exchange().refusal.cause->code, "client_too_slow");
+  begin(1'000'000);
+  EXPECT_LE(take(1, 600), 7) << "a trickle";
+}
+
+TEST_F(SlowReaderTest, D02WhatItTookQuicklyBuysTheIdleTimeoutAndNoMore) {
+  begin(10'000'000);
+  EXPECT_EQ(take(100'000, 20), 20);
+  const int held = take(1, 600);
+  EXPECT_GE(held, 59);
+  EXPECT_LE(held, 66);
+}
+
+TEST_F(SlowReaderTest, WhatLiesInTheKernelIsNotTaken) {
+  begin(1000);
+  stream_->unacknowledged = 4'000'000;
+  EXPECT_LE(take(1000, 600), 7) << "the kernel took it all, the client nothing";
+}
+
+TEST_F(SlowReaderTest, NoTimerIsSetForEachWait) {
+  FakeExchange& e = begin(1000);
+  const std::size_t before = loop_.timers_set;
+  for (int i = 0; i < 1000; ++i) {
+    stream_->unsent = 0;
+    loop_.turn();
+    e.half->send_body(std::string(1000, 'x'));
+    e.half->want_room();
+    loop_.pass(milliseconds(1));
+  }
+  EXPECT_EQ(e.rooms, 1000);
+  EXPECT_LE(loop_.timers_set, before + 2);
 }
 
 }  // namespace

@@ -15,8 +15,8 @@ ServerConnections::~ServerConnections() {
   while (connections_.next != &connections_) delete static_cast<ServerConnection*>(connections_.next);
 }
 
-void ServerConnections::accept(net::StreamPtr stream) {
-  auto* const connection = new ServerConnection(*this, std::move(stream));  // owns itself; destroy() ends it
+void ServerConnections::accept(net::StreamPtr stream, std::uint32_t ticket) {
+  auto* const connection = new ServerConnection(*this, std::move(stream), ticket);  // owns itself; destroy() ends it
   connection->insert_before(connections_);
   ++size_;
 }
@@ -66,9 +66,10 @@ void ServerConnections::give_back(std::unique_ptr<ExchangeMemory> memory) {
 }
 
 void ServerConnections::destroy(ServerConnection& connection) {
+  const std::uint32_t ticket = connection.ticket();
   delete &connection;
   --size_;
-  waist_.on_connection_closed();
+  waist_.on_connection_closed(ticket);
 }
 
 }  // namespace sluice::http::h1

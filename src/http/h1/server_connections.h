@@ -12,6 +12,7 @@
 #include "http/h1/body_reader.h"
 #include "http/h1/body_writer.h"
 #include "http/h1/input_queue.h"
+#include "http/h1/pace.h"
 #include "http/h1/parser.h"
 #include "net/stream.h"
 
@@ -23,10 +24,11 @@ struct ServerSettings {
   Duration request_header_timeout = std::chrono::seconds(10);  // first byte of a head to its end; nothing prolongs it
   Duration keep_alive_timeout = std::chrono::seconds(60);      // between exchanges, and before the first
   Duration client_idle_timeout = std::chrono::seconds(60);  // no body byte came while wanted, no answer byte was taken
-  // Bytes per second a body must bring, measured over the time we waited for it; checked after `body_rate_grace`. 0:
-  // off.
-  std::uint32_t least_body_rate = 240;
-  Duration body_rate_grace = std::chrono::seconds(5);
+  // Bytes a second that a body must bring, and that must be taken of an answer, over the time we wait for the client:
+  // pace.h. 0: off.
+  std::uint32_t least_upload_rate = 240;
+  std::uint32_t least_download_rate = 240;
+  Duration rate_grace = std::chrono::seconds(5);
   // How much of a body nobody asked for is read and dropped to keep the connection.
   std::uint32_t dropped_body_bytes = 256 * 1024;
 };
@@ -41,18 +43,20 @@ struct ExchangeMemory {
   BodyWriter writer;
   InputQueue input;
   Instant started_at{};
-  // The client's body is being waited for since `starved_since` (is_starved), and was for `starved_before` earlier on.
-  Instant starved_since{};
-  Duration starved_before{};
-  // The client has taken `taken_bytes` of the answer by `room_wanted_since`.
-  Instant room_wanted_since{};
-  std::int64_t taken_bytes = 0;  // difference of counters: only its change means something
+  Pace upload;    // waits while the body's bytes are wanted and do not come
+  Pace download;  // waits while the answer cannot go on because the client takes no more
   std::uint64_t head_received_bytes = 0;
   std::uint64_t head_sent_bytes = 0;  // interim heads included
   std::uint64_t dropped_bytes = 0;
 };
 
 class ServerConnection;
+
+// A connection that waits for a request, until then. Valid until the next callback of the loop.
+struct IdleConnection {
+  Instant until;
+  ServerConnection* connection;
+};
 
 // A ring of connections, threaded through them.
 struct ConnectionLink {
@@ -84,10 +88,15 @@ class ServerConnections {
 
   // Serves HTTP/1 on the stream until it is over; then calls Waist::on_connection_closed(), which may happen inside
   // ClientHalf::send_end() and abort().
-  void accept(net::StreamPtr stream);
+  // `ticket`: told again in that call.
+  void accept(net::StreamPtr stream, std::uint32_t ticket = 0);
   std::size_t size() const { return size_; }
   // Holds for what begins from now on.
   void change_settings(const ServerSettings& settings) { settings_ = settings; }
+
+  // Adds all that wait for a request. close_idle() ends one of them, and touches no other.
+  void find_idle(std::vector<IdleConnection>& found);
+  static void close_idle(ServerConnection& connection);
 
   // Closes the idle ones. The others close after their answer, because Waist::is_draining().
   void drain();

@@ -78,7 +78,8 @@ class Forwarded final : public policy::Policy {
 
  private:
   bool is_trusted(const net::Address& address) const {
-    return std::ranges::any_of(config_.trusted, [&](const Block& trusted) { return trusted.block.contains(address); });
+    return std::ranges::any_of(config_.trusted,
+                               [&](const policy::AddressBlock& trusted) { return trusted.block.contains(address); });
   }
 
   static bool is_claim(std::string_view name) {

@@ -1,0 +1,75 @@
+#!/usr/bin/env python3
+"""What Sluice means to reach, against what was measured: targets.py results.jsonl
+
+A ratio is ours over the other's CPU per request, taken round by round (what is compared was measured within seconds) and
+given as the median with the range of the quieter half of the rounds. The better loop counts; both are shown."""
+import collections, json, statistics, sys
+
+OURS = ("sluice-uring", "sluice-epoll")
+# what, scenario, workload, workers, {other: at most}
+RATIOS = [
+    ("128 B, closed loop", "plain", "h1-128", 1, {"nginx": 0.80, "haproxy": 0.80, "floor": 1.10}),
+    ("128 B at 10,000 requests/s", "plain", "h1-128-rate", 1, {"nginx": 0.90}),
+    ("64 KB response", "plain", "h1-64k", 1, {"nginx": 0.90}),
+    ("1 MB response", "plain", "h1-1m", 1, {"nginx": 0.70, "haproxy": 0.75}),
+    ("10 KB POST", "plain", "post-10k", 1, {"nginx": 0.70, "haproxy": 0.75}),
+    ("128 B, two workers, not pinned", "plain", "h1-128", 2, {"nginx": 0.75, "haproxy": 0.75}),
+]
+# what, scenario, workload, scenario compared with, at most
+OWN = [("policies and access log, to ours without", "work", "h1-128", "plain", 1.10)] + [
+    (f"10,000 {kind} routes, to ours with 100", f"routes-{kind}-10000", "routes", f"routes-{kind}-100", 1.15)
+    for kind in ("exact", "prefix", "template", "regex")]
+
+rows = [json.loads(line) for name in sys.argv[1:] for line in open(name) if line.strip()]
+runs = collections.defaultdict(dict)  # (scenario, workload, workers, proxy) -> {round: run}
+for row in rows:
+    if row.get("ok") and "cpu_us" in row: runs[row["scen"], row["wl"], row["workers"], row["proxy"]][row["round"]] = row
+
+
+def ratios(ours, others, field="cpu_us"):
+    """of the quieter half of the rounds that both have"""
+    both = sorted(set(ours) & set(others), key=lambda r: ours[r]["foreign"] + others[r]["foreign"])
+    return [ours[r][field] / others[r][field] for r in both[:max(2, (len(both) + 1) // 2)]]
+
+
+def text(values):
+    return f"{statistics.median(values):.2f} ({min(values):.2f}..{max(values):.2f})" if values else "-"
+
+
+def line(what, by_loop, limit):
+    medians = [statistics.median(values) for values in by_loop if values]
+    verdict = "not measured" if not medians else "yes" if min(medians) <= limit else "no"
+    print(f"| {what} | {' | '.join(text(values) for values in by_loop)} | {limit:.2f} | {verdict} |")
+
+
+print("\n### targets: ours / the other\n\n| workload | io_uring | epoll | at most | reached |\n|---|---|---|---|---|")
+for what, scen, wl, workers, limits in RATIOS:
+    for other, limit in limits.items():
+        other_of = lambda ours: other + ours.removeprefix("sluice") if other == "floor" else other
+        line(f"{what}, to {other}", [ratios(runs[scen, wl, workers, o], runs[scen, wl, workers, other_of(o)]) for o in OURS], limit)
+for what, scen, wl, base, limit in OWN:
+    line(what, [ratios(runs[scen, wl, 1, o], runs[base, wl, 1, o]) for o in OURS], limit)
+
+peers = [k[3] for k in runs if k[:3] == ("plain", "h1-128-rate", 1) and not k[3].startswith(("sluice", "relay", "floor"))]
+if peers:
+    p99 = {name: statistics.median(r["p99"] for r in runs["plain", "h1-128-rate", 1, name].values()) for name in [*peers, *OURS]}
+    best = min(peers, key=p99.get)
+    line(f"p99 at 10,000 requests/s, to the best peer ({best}, {p99[best]:.0f} us)", [[p99[o] / p99[best]] for o in OURS], 1.0)
+
+print("\n| what | io_uring | epoll | at most | reached |\n|---|---|---|---|---|")
+mem = {r["proxy"]: r for r in rows if r.get("wl") == "mem"}
+if all(o in mem for o in OURS):
+    for what, values, limit in (("idle connection, KiB", [mem[o]["per_conn_kb"] for o in OURS], 0.6),
+                                ("before them, MiB", [mem[o]["pss0_kb"] / 1024 for o in OURS], 15)):
+        print(f"| {what} | {values[0]:.2f} | {values[1]:.2f} | {limit} | {'yes' if min(values) <= limit else 'no'} |")
+check = [r for r in rows if r.get("wl") == "check"]
+if check:
+    for what, field, limit in (("check of 50,000 routes, CPU s", "check_s", 1), ("the same, MiB", "rss_mib", 100)):
+        value = statistics.median(r[field] for r in check)
+        print(f"| {what} | {value} | | {limit} | {'yes' if value <= limit else 'no'} |")
+p99s = collections.defaultdict(list)
+for r in rows:
+    if r.get("wl") in ("reload", "noreload") and r["scen"] == "routes-prefix-50000": p99s[r["proxy"], r["wl"]].append(r["p99"])
+if p99s:
+    moved = [statistics.median(p99s[o, "reload"]) / statistics.median(p99s[o, "noreload"]) if p99s[o, "reload"] else float("nan") for o in OURS]
+    print(f"| reload of 50,000 routes under load: p99 with / without | {moved[0]:.2f} | {moved[1]:.2f} | 1.10 | {'yes' if min(m for m in moved if m == m) <= 1.10 else 'no'} |")
