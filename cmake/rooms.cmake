@@ -17,6 +17,31 @@ if(SLUICE_SANITIZE)
   target_link_options(sluice_flags INTERFACE -fsanitize=${SLUICE_SANITIZE})
 endif()
 
+# Sanitizer builds are the dearest part of ./dev test: there common headers are compiled once, and the code of tests is
+# not optimised. Other builds do neither, so that a missing include is found.
+if(SLUICE_SANITIZE)
+  set(common_headers <algorithm> <array> <atomic> <chrono> <deque> <expected> <functional> <map> <memory> <optional> <span>
+    <string> <string_view> <vector>)
+  file(WRITE ${PROJECT_BINARY_DIR}/generated/empty.cc "")
+  foreach(kind rooms tests)
+    add_library(sluice_common_${kind} OBJECT ${PROJECT_BINARY_DIR}/generated/empty.cc)
+    target_link_libraries(sluice_common_${kind} PRIVATE sluice_flags)
+    target_precompile_headers(sluice_common_${kind} PRIVATE ${common_headers})
+  endforeach()
+  target_compile_options(sluice_common_rooms PRIVATE -fno-exceptions)
+  target_compile_options(sluice_common_tests PRIVATE -O0)
+  target_precompile_headers(sluice_common_tests PRIVATE <gmock/gmock.h> <gtest/gtest.h> <random>)
+  # ccache: a header's time stands in the precompiled one, and is no part of what it means.
+  add_compile_options(SHELL:-Xclang\ -fno-pch-timestamp)
+endif()
+
+# sluice_share_headers(target kind): uses the headers compiled for rooms or tests.
+function(sluice_share_headers target kind)
+  if(SLUICE_SANITIZE)
+    target_precompile_headers(${target} REUSE_FROM sluice_common_${kind})
+  endif()
+endfunction()
+
 # sluice_sources(OUT_SOURCES OUT_TESTS folder): every .cc below the folder, tests apart.
 function(sluice_sources out_sources out_tests folder)
   file(GLOB_RECURSE all CONFIGURE_DEPENDS ${folder}/*.cc)
@@ -37,6 +62,7 @@ function(sluice_library name)
     # Below control nothing throws (docs/architecture.md, "Errors").
     if(NOT name MATCHES "^(control|app)$")
       target_compile_options(sluice_${name} PRIVATE -fno-exceptions)
+      sluice_share_headers(sluice_${name} rooms)
     endif()
   else()
     add_library(sluice_${name} INTERFACE)
@@ -47,6 +73,10 @@ function(sluice_library name)
     add_executable(sluice_${name}_test ${A_TESTS})
     target_link_libraries(sluice_${name}_test PRIVATE sluice_${name} GTest::gmock GTest::gtest GTest::gtest_main)
     target_compile_definitions(sluice_${name}_test PRIVATE SLUICE_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
+    if(SLUICE_SANITIZE)
+      target_compile_options(sluice_${name}_test PRIVATE -O0)
+    endif()
+    sluice_share_headers(sluice_${name}_test tests)
     add_test(NAME unit_${name} COMMAND sluice_${name}_test WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})
     set_tests_properties(unit_${name} PROPERTIES TIMEOUT 300)
   endif()

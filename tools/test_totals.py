@@ -3,8 +3,10 @@
 
     test_totals.py FOLDER NAME...     FOLDER holds of each NAME: NAME-ctest.xml, NAME-unit/*.xml (GoogleTest), NAME-e2e.xml (pytest)
 
-A unit test program that ended without writing its file counts as one failure, told by ctest; so does a file of ctest or
-pytest that is not there. Exit code 1 when anything failed or nothing ran.
+What is no GoogleTest program (corpora, fuzz targets, checks) counts as one test, told by ctest. A unit test program that
+ended without writing its file counts as one failure, and so does one whose tests all passed but which failed itself, such
+as for a leak that a sanitizer found; so does a file of ctest or pytest that is not there. Exit code 1 when anything failed
+or nothing ran.
 """
 import pathlib
 import sys
@@ -18,6 +20,10 @@ def outcome(case):
     if case.find("skipped") is not None or case.get("result") in ("skipped", "suppressed") or case.get("status") == "notrun":
         return "skipped"
     return "passed"
+
+
+def has_failures(program):
+    return any(outcome(case) == "failed" for case in ElementTree.parse(program).iter("testcase"))
 
 
 def main(folder, names):
@@ -37,7 +43,8 @@ def main(folder, names):
         programs = folder / path.name.replace("-ctest.xml", "-unit")
         for case in ElementTree.parse(path).iter("testcase"):
             program = programs / f"sluice_{case.get('name').removeprefix('unit_')}_test.xml"
-            if not program.exists():
+            told_by_program = program.exists() and (outcome(case) != "failed" or has_failures(program))
+            if not told_by_program:
                 count(case, path.name)
     for name in names:
         for path in (folder / f"{name}-ctest.xml", folder / f"{name}-e2e.xml"):

@@ -78,9 +78,14 @@ const Available& available() {
 constinit const Scanner scalar_scanner{"scalar", field_line, plain_path, target, token, controls};
 
 std::span<const Scanner* const> scanners() { return {available().all, available().count}; }
-const Scanner& scanner() {
-  static const Scanner& best = *scanners().back();
-  return best;
-}
+
+// What is asked for before the machine was looked at, by other static initialisers, the slow version answers as well.
+namespace {
+constinit const Scanner* chosen = &scalar_scanner;
+[[maybe_unused]] const Scanner* const best = chosen = scanners().back();
+}  // namespace
+
+const Scanner& scanner() { return *chosen; }
+void choose_scanner(const Scanner& scan) { chosen = &scan; }
 
 }  // namespace sluice::http

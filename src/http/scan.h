@@ -40,6 +40,9 @@ struct Scanner {
 const Scanner& scanner();                    // the best for this machine
 std::span<const Scanner* const> scanners();  // all that this machine can run; the scalar one first
 
+// For tests: what scanner() gives from now on. Not while another thread parses.
+void choose_scanner(const Scanner& scan);
+
 extern const Scanner scalar_scanner, sse42_scanner, avx2_scanner;
 
 }  // namespace sluice::http

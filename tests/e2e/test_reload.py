@@ -347,7 +347,8 @@ def test_a_large_config_is_swapped_without_a_stall(gateway):
             if number == "1":
                 break
         assert number == "1" and session.get("/a77/x", "h77.example.com").first("x-number") is None
-    assert slowest < 0.25, f"a request waited {slowest * 1000:.0f} ms"  # the rest of the 2 cores is the compiler's
+    # The rest of the 2 cores is the compiler's.
+    assert slowest < (2.5 if "SLUICE_SANITIZED" in os.environ else 0.25), f"a request waited {slowest * 1000:.0f} ms"
 
 
 def test_ipv6_on_both_sides(gateway):

@@ -1,5 +1,11 @@
 # Building. Sourced by ./dev. build/release serves the product and the unit tests: they share every object file.
 
+# build/sanitize serves the unit tests, the end-to-end tests and the fuzz targets: fuzzer-no-link only adds coverage
+# counters. build/thread: what runs in more than one thread.
+sanitize_options=(-DCMAKE_BUILD_TYPE=Debug "-DCMAKE_CXX_FLAGS_DEBUG=-O1 -g1" -DSLUICE_TESTS=ON -DSLUICE_FUZZ=ON
+  -DSLUICE_SANITIZE=address,undefined,fuzzer-no-link)
+thread_options=(-DCMAKE_BUILD_TYPE=Debug "-DCMAKE_CXX_FLAGS_DEBUG=-O1 -g1" -DSLUICE_TESTS=ON -DSLUICE_SANITIZE=thread)
+
 # One compile job per core, and no more than one per 1.5 GiB of memory.
 job_count() {
   local cores memory limit
@@ -37,7 +43,10 @@ configure() {
   local first=()
   if [ ! -f "$folder/build.ninja" ]; then
     first=(-G Ninja -DCMAKE_C_COMPILER=clang-19 -DCMAKE_CXX_COMPILER=clang++-19)
-    if command -v ccache >/dev/null; then first+=(-DCMAKE_CXX_COMPILER_LAUNCHER=ccache); fi
+    # Sloppiness: what ccache asks for before it stores a file that uses precompiled headers.
+    if command -v ccache >/dev/null; then
+      first+=("-DCMAKE_CXX_COMPILER_LAUNCHER=env;CCACHE_SLOPPINESS=pch_defines,time_macros;ccache")
+    fi
   fi
   quietly "$folder/configure.log" cmake -S "$root" -B "$folder" "${first[@]}" "$@"
 }

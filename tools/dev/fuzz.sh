@@ -1,4 +1,4 @@
-# ./dev fuzz [--seconds N] [NAME]: builds the fuzzers (src/**/fuzz.cc, src/**/*_fuzz.cc) and runs each. Sourced by ./dev.
+# ./dev fuzz [--seconds N] [NAME]: builds the fuzz targets (src/**/fuzz.cc, src/**/*_fuzz.cc) and runs each. Sourced by ./dev.
 
 verb_fuzz() {
   local seconds=30 wanted='' failed=0 ran=0 fuzzer
@@ -9,29 +9,29 @@ verb_fuzz() {
       *) wanted=$1 && shift ;;
     esac
   done
-  need_packages "${build_packages[@]}" "${fuzz_packages[@]}"
-  configure build/fuzz -DCMAKE_BUILD_TYPE=Debug "-DCMAKE_CXX_FLAGS_DEBUG=-O1 -g1" -DSLUICE_FUZZ=ON \
-    -DSLUICE_SANITIZE=address,undefined,fuzzer-no-link
-  compile build/fuzz sluice_fuzzers
-  for fuzzer in build/fuzz/fuzzers/*"$wanted"*; do
+  need_packages "${build_packages[@]}" "${test_packages[@]}"
+  configure build/sanitize "${sanitize_options[@]}"
+  compile build/sanitize sluice_fuzzers
+  for fuzzer in build/sanitize/fuzzers/*"$wanted"*; do
     [ -x "$fuzzer" ] || continue
     run_fuzzer "$fuzzer" "$seconds" || failed=1
     ran=$((ran + 1))
   done
-  [ $ran -gt 0 ] || die "no fuzzer's name holds '$wanted'"
-  [ $failed = 0 ] && say "$ran fuzzers, $seconds s each: nothing found"
+  [ $ran -gt 0 ] || die "no fuzz target's name holds '$wanted'"
+  [ $failed = 0 ] && say "$ran fuzz targets, $seconds s each: nothing found"
   return $failed
 }
 
-# What it learns stays in build/fuzz/corpus/NAME; tests/corpus/NAME holds the seeds that are kept. What it finds is left
-# in build/fuzz/findings/.
+# What it learns stays in build/sanitize/learnt/NAME; tests/corpus/NAME holds the seeds that are kept, and belongs to a
+# fix: put there what was found, under a name that says what it was. It is left in build/sanitize/findings/.
 run_fuzzer() {
-  local name=${1##*/} learnt=build/fuzz/corpus/${1##*/} log=build/fuzz/${1##*/}.log seeds=()
-  mkdir -p "$learnt" build/fuzz/findings
-  [ ! -d "tests/corpus/$name" ] || seeds=("tests/corpus/$name")
+  local name=${1##*/} log
+  local learnt=build/sanitize/learnt/$name findings=build/sanitize/findings
+  log=build/sanitize/$name.log
+  mkdir -p "$learnt" "$findings"
   say "== $name"
-  if ! "$1" -max_total_time="$2" -timeout=10 -rss_limit_mb=2048 -print_final_stats=1 \
-    -artifact_prefix="build/fuzz/findings/$name-" "$learnt" "${seeds[@]}" >"$log" 2>&1; then
+  if ! "$1" -max_total_time="$2" -timeout=20 -rss_limit_mb=2048 -print_final_stats=1 \
+    -artifact_prefix="$findings/$name-" "$learnt" "tests/corpus/$name" >"$log" 2>&1; then
     tail -n 60 "$log"
     return 1
   fi

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "http/h1/sample_test.h"
+#include "http/scan.h"
 
 namespace sluice::http::h1 {
 namespace {
@@ -124,6 +125,26 @@ TEST(RequestSplit, S23_MutatedRequestsInRandomPieces) {
     accepted += whole.complete ? 1 : 0;
   }
   EXPECT_GT(accepted, 5'000);
+}
+
+// The parser and the canonicaliser on every version of the scanner.
+TEST(RequestSplit, I12_TheSameOnEveryScanner) {
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+  constexpr int requests = 10'000;
+#else
+  constexpr int requests = 200'000;
+#endif
+  std::mt19937 random(31);
+  for (int i = 0; i < requests; ++i) {
+    const std::string bytes = mutated(random);
+    const std::size_t cut = random() % (bytes.size() + 1);
+    choose_scanner(scalar_scanner);
+    const Outcome wanted = sample::parse_in_two(bytes, cut);
+    for (const Scanner* scan : scanners().subspan(1)) {
+      choose_scanner(*scan);
+      ASSERT_EQ(sample::parse_in_two(bytes, cut), wanted) << scan->name << ": " << bytes;
+    }
+  }
 }
 
 TEST(RequestSplit, I2_WhatWeWriteReadsBackAsTheSameRequest) {
