@@ -46,8 +46,7 @@ void Exchange::record(End end) {
 
 void Exchange::log(Duration duration, std::uint64_t received, std::uint64_t sent) {
   const http::Request& request = view_.request();
-  char client[46], peer[46];
-  const std::string_view client_text(client, view_.client().write_ip(client));
+  char client[net::Address::most_ip_bytes];
   const bool is_behind_proxy = view_.client() != view_.facts().peer;
   const std::size_t logged = std::min<std::size_t>(attempt_count_, attempts_.size());
   const AccessRecord record{
@@ -57,8 +56,8 @@ void Exchange::log(Duration duration, std::uint64_t received, std::uint64_t sent
       .route = decision_.route != nullptr ? std::string_view(decision_.route->name) : std::string_view(),
       .upstream = decision_.target != nullptr ? std::string_view(decision_.target->group->name()) : std::string_view(),
       .endpoint = last_endpoint_,
-      .client = client_text,
-      .peer = is_behind_proxy ? std::string_view(peer, view_.facts().peer.write_ip(peer)) : std::string_view(),
+      .client = is_behind_proxy ? std::string_view(client, view_.client().write_ip(client)) : view_.peer_ip(),
+      .peer = is_behind_proxy ? view_.peer_ip() : std::string_view(),
       .method = request.method_name,
       .host = request.host,
       .path = request.path,

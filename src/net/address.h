@@ -28,7 +28,8 @@ struct Address {
   // Fills `out`; returns the length to pass to the kernel.
   socklen_t to_sockaddr(sockaddr_storage& out) const;
 
-  // Writes the ip (no brackets, RFC 5952 form) to `out`, at least 46 bytes; returns its length.
+  static constexpr std::size_t most_ip_bytes = 46;
+  // Writes the ip (no brackets, RFC 5952 form) to `out`, at least most_ip_bytes; returns its length.
   std::size_t write_ip(char* out) const;
   std::string ip_text() const;
   std::string text() const;  // `127.0.0.1:80`, `[::1]:80`

@@ -1,5 +1,7 @@
 #include "policy/exchange.h"
 
+#include "base/hex.h"
+
 namespace sluice::policy {
 
 namespace {
@@ -19,6 +21,7 @@ void Exchange::begin(const Facts& facts) {
   response_ = nullptr;
   reply_ = {};
   client_ = facts.peer;
+  peer_ip_ = {};
   client_scheme_ = request.scheme;
   id_ = {};
   request_body_limit_ = ~std::uint64_t{0};
@@ -30,12 +33,19 @@ std::string_view Exchange::capture(std::string_view name) const {
   return {};
 }
 
+std::string_view Exchange::peer_ip() {
+  if (peer_ip_.empty()) {
+    char* const text = arena().allocate_bytes(net::Address::most_ip_bytes);
+    peer_ip_ = {text, facts_.peer.write_ip(text)};
+  }
+  return peer_ip_;
+}
+
 std::string_view Exchange::id() {
   if (id_.empty()) {
-    constexpr std::size_t digits = 16;
-    char* const text = arena().allocate_bytes(digits);
-    for (std::size_t i = 0; i < digits; ++i) text[i] = "0123456789abcdef"[(facts_.random >> (4 * i)) & 15];
-    id_ = {text, digits};
+    char* const text = arena().allocate_bytes(hex_bytes);
+    write_hex(facts_.random, text);
+    id_ = {text, hex_bytes};
   }
   return id_;
 }

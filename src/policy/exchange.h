@@ -84,6 +84,8 @@ class Exchange {
   std::uint64_t request_body_limit() const { return request_body_limit_; }
 
   // ---- who is asking
+  // The address of the connection's other end, as text. Written at first use.
+  std::string_view peer_ip();
   // The client's address: the peer's, unless a trusted proxy vouched for another (policy `forwarded`).
   const net::Address& client() const { return client_; }
   void set_client(const net::Address& client) { client_ = client; }
@@ -123,6 +125,7 @@ class Exchange {
   Reply reply_;
   Listener* listener_ = nullptr;
   net::Address client_;
+  std::string_view peer_ip_;
   std::string_view id_;
   std::uint64_t request_body_limit_ = ~std::uint64_t{0};
   http::Scheme client_scheme_ = http::Scheme::http;

@@ -131,7 +131,7 @@ std::string_view ValueTemplate::value_of(const Part& part, Exchange& exchange) {
     case What::query:
       return request.query;
     case What::client_ip: {
-      char* const text = exchange.arena().allocate_bytes(46);
+      char* const text = exchange.arena().allocate_bytes(net::Address::most_ip_bytes);
       return {text, exchange.client().write_ip(text)};
     }
     case What::request_id:

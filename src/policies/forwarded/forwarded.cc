@@ -145,8 +145,7 @@ class Forwarded final : public policy::Policy {
 
   void write_x_forwarded(Exchange& exchange, bool is_believed) const {
     http::FieldList& fields = exchange.upstream_request().fields;
-    char* const text = exchange.arena().allocate_bytes(46);
-    std::string_view chain(text, exchange.facts().peer.write_ip(text));
+    std::string_view chain = exchange.peer_ip();
     if (is_believed) {
       for (std::size_t i = exchange.request().fields.size(); i > 0; --i) {
         const http::Field& field = exchange.request().fields[i - 1];
@@ -166,11 +165,9 @@ class Forwarded final : public policy::Policy {
   void write_forwarded(Exchange& exchange, bool is_believed) const {
     http::FieldList& fields = exchange.upstream_request().fields;
     const net::Address& peer = exchange.facts().peer;
-    char* const ip = exchange.arena().allocate_bytes(46);
-    const std::string_view address(ip, peer.write_ip(ip));
     const std::string_view open = peer.is_v4 ? "for=" : "for=\"[", close = peer.is_v4 ? "" : "]\"";
-    std::string_view value = exchange.arena().join(open, address, close, ";host=\"", exchange.request().authority,
-                                                   "\";proto=", scheme_text(exchange));
+    std::string_view value = exchange.arena().join(open, exchange.peer_ip(), close, ";host=\"",
+                                                   exchange.request().authority, "\";proto=", scheme_text(exchange));
     if (is_believed) {
       for (std::size_t i = fields.size(); i > 0; --i)
         if (fields[i - 1].id == http::FieldId::forwarded)

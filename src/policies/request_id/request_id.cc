@@ -4,9 +4,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
 #include <cstring>
 
+#include "base/hex.h"
 #include "policies/request_id/config.h"
 #include "policy/kind.h"
 
@@ -24,27 +24,21 @@ bool is_id_char(char c) {
          std::string_view("-_.:+/=@").find(c) != std::string_view::npos;
 }
 
-constexpr auto hex_pairs = [] {
-  constexpr std::string_view digits = "0123456789abcdef";
-  std::array<std::array<char, 2>, 256> pairs{};
-  for (std::size_t byte = 0; byte < pairs.size(); ++byte) pairs[byte] = {digits[byte >> 4], digits[byte & 15]};
-  return pairs;
-}();
-
 // 48 bits of milliseconds, 12 bits of the millisecond's fraction, 62 random bits.
 std::string_view make_id(Exchange& exchange) {
   const auto ns = static_cast<std::uint64_t>(exchange.facts().wall_now.time_since_epoch().count());
   const std::uint64_t ms = ns / 1'000'000, fraction = ns % 1'000'000 * 4096 / 1'000'000;
-  const std::uint64_t halves[] = {ms << 16 | 0x7000 | fraction,
-                                  (exchange.facts().random >> 2) | std::uint64_t{1} << 63};
+  char digits[2 * hex_bytes];
+  write_hex(ms << 16 | 0x7000 | fraction, digits);
+  write_hex((exchange.facts().random >> 2) | std::uint64_t{1} << 63, digits + hex_bytes);
   constexpr std::size_t length = 36;
   char* const text = exchange.arena().allocate_bytes(length);
-  char* at = text;
-  for (unsigned byte = 0; byte < 16; ++byte) {
-    if (byte == 4 || byte == 6 || byte == 8 || byte == 10) *at++ = '-';
-    std::memcpy(at, hex_pairs[halves[byte / 8] >> (56 - 8 * (byte % 8)) & 255].data(), 2);
-    at += 2;
-  }
+  text[8] = text[13] = text[18] = text[23] = '-';
+  std::memcpy(text, digits, 8);
+  std::memcpy(text + 9, digits + 8, 4);
+  std::memcpy(text + 14, digits + 12, 4);
+  std::memcpy(text + 19, digits + 16, 4);
+  std::memcpy(text + 24, digits + 20, 12);
   return {text, length};
 }
 
