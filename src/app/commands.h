@@ -11,6 +11,12 @@ struct RunOptions {
   std::string config;
   unsigned workers = 0;  // 0: the cores this process may use
   std::string loop = "auto";
+  bool is_alone = false;               // --no-supervisor
+  std::string pid_file;                // "": none
+  unsigned proven_after_s = 30;        // seconds
+  std::string state_folder;            // "": the default, when it exists
+  bool may_fall_back = false;          // --fallback-to-last-good
+  std::vector<std::string> arguments;  // the whole command line
 };
 struct CheckOptions {
   std::string config;
@@ -25,7 +31,13 @@ struct ExplainOptions {
   bool as_json = false;
 };
 
+struct UpgradeOptions {
+  int pid = 0;           // 0: see pid_file
+  std::string pid_file;  // as given to `run`
+};
+
 int run(const RunOptions& options);
+int upgrade(const UpgradeOptions& options);
 int check(const CheckOptions& options);
 int explain(const ExplainOptions& options);
 int schema();

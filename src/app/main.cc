@@ -22,6 +22,7 @@ constexpr const char* description =
 struct CommandLine {
   CLI::App app{description, "sluice"};
   RunOptions run;
+  UpgradeOptions upgrade;
   CheckOptions check;
   ExplainOptions explain;
   std::string page;
@@ -32,6 +33,7 @@ struct CommandLine {
     app.require_subcommand(0, 1);
     app.fallthrough(false);
     add_run();
+    add_upgrade();
     add_check();
     add_explain();
     app.add_subcommand("schema", "Print the JSON Schema (2020-12) of the config file, for editors");
@@ -40,19 +42,37 @@ struct CommandLine {
     app.footer(
         "Without CONFIG the environment variable SLUICE_CONFIG names the config file.\n"
         "Exit codes: 0 good, 1 the config has errors, 2 wrong command line, 3 cannot start, 4 drain cut exchanges "
-        "off.");
+        "off, 5 died while stopping.");
   }
 
   static void add_config(CLI::App& command, std::string& config) {
     command.add_option("CONFIG", config, "The config file (YAML)")->envname("SLUICE_CONFIG")->required();
   }
   void add_run() {
-    auto& command = *app.add_subcommand("run", "Run the gateway in the foreground; SIGTERM drains, SIGHUP reloads");
+    auto& command = *app.add_subcommand(
+        "run", "Run the gateway in the foreground; SIGTERM drains, SIGHUP reloads, SIGUSR2 upgrades");
     add_config(command, run.config);
     command.add_option("--workers", run.workers, "Worker threads; default: the cores this process may use")
         ->check(CLI::Range(1u, 256u));
     command.add_option("--loop", run.loop, "What moves the bytes; auto takes io_uring where it works")
         ->check(CLI::IsMember({"auto", "uring", "epoll"}));
+    command.add_flag("--no-supervisor", run.is_alone, "One process only: nobody starts it anew when it dies");
+    command.add_option("--pid-file", run.pid_file, "Write the process id there, for `sluice upgrade --pid-file`");
+    command
+        .add_option("--proven-after", run.proven_after_s,
+                    "Seconds that a new config must run without a crash to be called good")
+        ->check(CLI::Range(1u, 86'400u));
+    command
+        .add_option("--state-dir", run.state_folder,
+                    "Where the last good config is kept; default: /var/lib/sluice, when that exists")
+        ->envname("STATE_DIRECTORY");
+    command.add_flag("--fallback-to-last-good", run.may_fall_back,
+                     "Start with the last good config when the given one has errors");
+  }
+  void add_upgrade() {
+    auto& command = *app.add_subcommand("upgrade", "Let a running gateway become the binary that is now on disk");
+    command.add_option("PID", upgrade.pid, "The process that `sluice run` started")->check(CLI::PositiveNumber);
+    command.add_option("--pid-file", upgrade.pid_file, "The file that `sluice run --pid-file` wrote");
   }
   void add_check() {
     auto& command = *app.add_subcommand("check", "Read a config and run its tests; report every error at its place");
@@ -133,6 +153,7 @@ int complain(const CommandLine& line, const CLI::ParseError& fault, int argc, ch
 int dispatch(CommandLine& line) {
   const auto& app = line.app;
   if (app.got_subcommand("run")) return run(line.run);
+  if (app.got_subcommand("upgrade")) return upgrade(line.upgrade);
   if (app.got_subcommand("check")) return check(line.check);
   if (app.got_subcommand("explain")) return explain(line.explain);
   if (app.got_subcommand("schema")) return schema();
@@ -150,6 +171,7 @@ int main_of(int argc, char** argv) {
   } catch (const CLI::ParseError& fault) {
     return complain(line, fault, argc, argv);
   }
+  line.run.arguments.assign(argv, argv + argc);
   return dispatch(line);
 }
 

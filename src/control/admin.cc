@@ -38,7 +38,10 @@ http::ClientEvents* AdminServer::begin(http::ClientHalf& half, const http::Reque
     answer(half, is_head, 200, plain_text, "ok\n");
   } else if (request.path == "/readyz") {
     const bool is_ready = answers_.is_ready();
-    answer(half, is_head, is_ready ? 200 : 503, plain_text, is_ready ? "ready\n" : "draining\n");
+    std::string text = is_ready ? "ready\n" : "draining\n";
+    if (const std::string_view remark = answers_.remark(); !remark.empty())
+      text.append("the last good config is in force: ").append(remark).append("\n");
+    answer(half, is_head, is_ready ? 200 : 503, plain_text, text);
   } else if (request.path == "/metrics") {
     answer(half, is_head, 200, prometheus_text, answers_.metrics());
   } else {

@@ -5,6 +5,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 
 #include "http/exchange.h"
 #include "http/h1/server_connections.h"
@@ -16,7 +17,8 @@ class AdminServer final : private http::Waist, private net::AcceptHandler {
  public:
   struct Answers {
     std::function<bool()> is_ready;
-    std::function<std::string()> metrics;  // Prometheus text
+    std::function<std::string_view()> remark;  // why what runs is not what the config file says; empty when it is
+    std::function<std::string()> metrics;      // Prometheus text
   };
   AdminServer(net::Loop& loop, net::ListenSocket socket, Answers answers);
 

@@ -1,11 +1,16 @@
 #include "control/loader.h"
 
+#include <fstream>
+#include <sstream>
+
 #include "gateway/config_tests.h"
 
 namespace sluice::control {
 
-std::optional<Loaded> load_config(const std::string& path, gateway::Kept& kept, config::Diagnostics& diagnostics) {
-  auto document = config::load_file(path, diagnostics);
+namespace {
+
+std::optional<Loaded> load(std::optional<config::Document> document, gateway::Kept& kept,
+                           config::Diagnostics& diagnostics) {
   if (!document) return std::nullopt;
   if (document->is_empty()) {
     diagnostics.error(document->root().place(), "empty_file", "", "there is no setting in this file").help =
@@ -22,6 +27,25 @@ std::optional<Loaded> load_config(const std::string& path, gateway::Kept& kept, 
     gateway::run_config_tests(loaded.config, *loaded.plan, diagnostics);
   if (diagnostics.has_errors()) return std::nullopt;
   return loaded;
+}
+
+}  // namespace
+
+std::optional<std::string> text_of(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  if (!file) return std::nullopt;
+  std::ostringstream text;
+  text << file.rdbuf();
+  return std::move(text).str();
+}
+
+std::optional<Loaded> load_config(const std::string& path, gateway::Kept& kept, config::Diagnostics& diagnostics) {
+  return load(config::load_file(path, diagnostics), kept, diagnostics);
+}
+
+std::optional<Loaded> load_config_text(std::string text, std::string name, gateway::Kept& kept,
+                                       config::Diagnostics& diagnostics) {
+  return load(config::parse(std::move(text), std::move(name), diagnostics), kept, diagnostics);
 }
 
 }  // namespace sluice::control

@@ -18,6 +18,12 @@ enum class Metric : std::uint8_t {
   config_loaded,
   config_last_reload,
   config_reloads,
+  config_is_last_good,
+  config_is_proven,
+  gateway_restarts,
+  upgrades,
+  worker_stalls,
+  descriptor_limit,
   connections,
   connections_open,
   connections_limit,
@@ -60,7 +66,7 @@ enum class Metric : std::uint8_t {
   log_errors,
   log_failing
 };
-constexpr std::array<MetricInfo, 46> infos{{
+constexpr std::array<MetricInfo, 52> infos{{
     {"sluice_build_info", gauge, "Always 1; the labels say what is running.", "version, loop"},
     {"sluice_config_generation", gauge, "Generation of the plan in force; each accepted change adds one.", ""},
     {"sluice_config_loaded_timestamp_seconds", gauge, "When the plan in force came into force, in seconds since 1970.",
@@ -69,6 +75,17 @@ constexpr std::array<MetricInfo, 46> infos{{
      "1 when the last change of the config was accepted, 0 when it was refused.", ""},
     {"sluice_config_reloads_total", counter, "Changes of the config by result: accepted, refused, unchanged.",
      "result"},
+    {"sluice_config_is_last_good", gauge,
+     "1 while the last good config is in force instead of what the config file says, else 0.", ""},
+    {"sluice_config_is_proven", gauge,
+     "1 when the config in force has run without a crash for `--proven-after`, and so is the last good one, else 0.",
+     ""},
+    {"sluice_gateway_restarts_total", counter,
+     "Gateway processes that died by themselves, or were replaced because they stood still, by reason: crashed, stuck.",
+     "reason"},
+    {"sluice_upgrades_total", counter, "Upgrades by result: done, failed (the running process went on).", "result"},
+    {"sluice_worker_stalls_total", counter, "Times that a worker did not turn its loop for 100 ms.", ""},
+    {"sluice_file_descriptors_limit", gauge, "File descriptors that the gateway process may open.", ""},
     {"sluice_connections_total", counter, "Client connections accepted.", ""},
     {"sluice_connections_open", gauge, "Client connections open now.", ""},
     {"sluice_connections_limit", gauge, "`limits.max_connections` in force.", ""},
@@ -239,6 +256,7 @@ class Page {
 
   std::string render() {
     build_and_config();
+    process();
     workers();
     routes();
     endpoints();
@@ -284,6 +302,19 @@ class Page {
     text_.sample({{"result", "accepted"}}, in_.config.reloads_accepted);
     text_.sample({{"result", "refused"}}, in_.config.reloads_refused);
     text_.sample({{"result", "unchanged"}}, in_.config.reloads_unchanged);
+    single(Metric::config_is_last_good, std::uint64_t{in_.config.is_last_good});
+    single(Metric::config_is_proven, std::uint64_t{in_.config.is_proven});
+  }
+
+  void process() {
+    text_.family(info(Metric::gateway_restarts));
+    text_.sample({{"reason", "crashed"}}, in_.process.crashes);
+    text_.sample({{"reason", "stuck"}}, in_.process.stuck);
+    text_.family(info(Metric::upgrades));
+    text_.sample({{"result", "done"}}, in_.process.upgrades);
+    text_.sample({{"result", "failed"}}, in_.process.failed_upgrades);
+    single(Metric::worker_stalls, in_.process.stalls);
+    single(Metric::descriptor_limit, in_.process.descriptor_limit);
   }
 
   void workers() {

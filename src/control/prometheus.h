@@ -82,7 +82,19 @@ struct ConfigSnapshot {
   std::uint64_t reloads_accepted = 0;
   std::uint64_t reloads_refused = 0;
   std::uint64_t reloads_unchanged = 0;
-  WallTime loaded_at{};  // when the running plan came into force
+  WallTime loaded_at{};       // when the running plan came into force
+  bool is_last_good = false;  // not what the file says
+  bool is_proven = false;     // has run long enough to be called good
+};
+
+// The gateway process and its supervisor.
+struct ProcessSnapshot {
+  std::uint64_t crashes = 0;
+  std::uint64_t stuck = 0;
+  std::uint64_t upgrades = 0;
+  std::uint64_t failed_upgrades = 0;
+  std::uint64_t stalls = 0;
+  std::uint64_t descriptor_limit = 0;
 };
 
 struct MetricsInput {
@@ -96,6 +108,7 @@ struct MetricsInput {
   PoolSnapshot pool;
   std::uint64_t max_connections = 0;
   ConfigSnapshot config;
+  ProcessSnapshot process;
   LogWriterStats log;
 };
 

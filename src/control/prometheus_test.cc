@@ -76,16 +76,18 @@ class Page : public testing::Test {
                                            .is_set_aside = true,
                                            .times_set_aside = 1,
                                            .failures = failures}};
-    return render_metrics({.version = "0.1.0",
-                           .loop = "epoll",
-                           .causes = &table_,
-                           .listeners = &listeners_,
-                           .workers = workers,
-                           .routes = routes,
-                           .endpoints = endpoints,
-                           .pool = {.reuses = 11, .idle = 5},
-                           .config = {.generation = 4, .is_last_reload_good = false, .reloads_refused = 1},
-                           .log = {.lines_dropped = 6, .is_failing = true}});
+    return render_metrics(
+        {.version = "0.1.0",
+         .loop = "epoll",
+         .causes = &table_,
+         .listeners = &listeners_,
+         .workers = workers,
+         .routes = routes,
+         .endpoints = endpoints,
+         .pool = {.reuses = 11, .idle = 5},
+         .config = {.generation = 4, .is_last_reload_good = false, .reloads_refused = 1, .is_last_good = true},
+         .process = {.crashes = 3, .stuck = 1, .upgrades = 2, .stalls = 8, .descriptor_limit = 20'000},
+         .log = {.lines_dropped = 6, .is_failing = true}});
   }
 
   const std::span<const Cause* const> lists_[1] = {causes};
@@ -105,6 +107,14 @@ TEST_F(Page, ShowsWhatWasCounted) {
            "sluice_config_generation 4",
            "sluice_config_last_reload_success 0",
            "sluice_config_reloads_total{result=\"refused\"} 1",
+           "sluice_config_is_last_good 1",
+           "sluice_config_is_proven 0",
+           "sluice_gateway_restarts_total{reason=\"crashed\"} 3",
+           "sluice_gateway_restarts_total{reason=\"stuck\"} 1",
+           "sluice_upgrades_total{result=\"done\"} 2",
+           "sluice_upgrades_total{result=\"failed\"} 0",
+           "sluice_worker_stalls_total 8",
+           "sluice_file_descriptors_limit 20000",
            "sluice_connections_total 1",
            "sluice_connections_open 0",
            "sluice_requests_begun_total 7",

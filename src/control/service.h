@@ -10,9 +10,13 @@
 #include <vector>
 
 #include "control/admin.h"
+#include "control/exit_code.h"
+#include "control/last_good.h"
 #include "control/loader.h"
 #include "control/log_writer.h"
 #include "control/prometheus.h"
+#include "control/socket_source.h"
+#include "control/supervisor_link.h"
 #include "control/watcher.h"
 #include "gateway/worker.h"
 #include "net/loop.h"
@@ -24,17 +28,18 @@ struct ServiceOptions {
   unsigned workers = 1;
   net::LoopKind loop = net::LoopKind::epoll;
   std::string version;
+  std::string state_folder;    // "": nothing is kept over restarts
+  bool may_fall_back = false;  // --fallback-to-last-good
+  std::chrono::seconds proven_after{30};
 };
-
-// Exit codes of `sluice`, documented in docs/operations.md.
-enum ExitCode : int { exit_ok = 0, exit_config = 1, exit_usage = 2, exit_start = 3, exit_drain_cut = 4 };
 
 // Every cause that any room or policy kind can give.
 gateway::CauseTable all_causes();
 
 class Service {
  public:
-  explicit Service(ServiceOptions options);
+  // `link` leads to the supervisor; without one the process is its own master.
+  Service(ServiceOptions options, std::unique_ptr<SupervisorLink> link);
   ~Service();
 
   // Runs until a signal ends it. Returns the exit code. What goes wrong has been said.
@@ -50,11 +55,15 @@ class Service {
     std::string name;
     net::Address configured;
     net::Address bound;  // with the port the kernel chose
+    std::string key;     // of its sockets
   };
 
-  // ---- start, one step a function: service_start.cc
-  bool load_first();
+  // ---- start, one step a function: service_start.cc, service_load.cc
   bool make_workers();
+  bool load_first(const SupervisorLink::Order& order);
+  std::optional<Loaded> load_ordered(const SupervisorLink::Order& order);
+  std::optional<Loaded> load_other(const std::string& text, std::string_view reason);
+  std::optional<Loaded> load_stored(std::string_view reason);
   void start_threads();
   void announce() const;
 
@@ -64,27 +73,43 @@ class Service {
     Sockets sockets;                         // of listeners that are new or moved
     std::vector<OpenListener> listeners;     // all there will be
     std::optional<net::ListenSocket> admin;  // when it is new or moved
+    std::vector<std::string> opened;         // keys of what was opened
   };
   // Opens all that `config` adds or moves. Absent, with nothing changed, when one thing cannot be had: that was said.
   std::optional<Prepared> prepare(const gateway::RootConfig& config);
+  bool prepare_into(const gateway::RootConfig& config, Prepared& prepared);
   bool open_listener(const gateway::ListenerConfig& listener, Prepared& prepared) const;
   bool open_admin(const gateway::BindAddress& bind, Prepared& prepared) const;
+  std::expected<std::vector<net::ListenSocket>, std::string> open_patiently(const SocketWish& wish) const;
+  void release_removed(const Prepared& prepared);
+  static std::string socket_key(std::string_view name, const net::Address& address);
   bool use_log(const std::string& to);
 
   // ---- reload: service_reload.cc
   void reload();
   void accept(Loaded loaded, Prepared prepared);
+  void open_admin_server(net::ListenSocket socket);
   void publish(Sockets sockets);
   void on_published(std::uint64_t generation);
   void refuse(const config::Diagnostics& diagnostics);
 
   // ---- the end: service_drain.cc
   void on_signal(int number);
-  void drain();
+  void drain(gateway::Worker::Haste haste);
   void on_worker_drained();
   void cut();
   void on_drain_timeout();
+  void on_cut_timeout();
   void stop_threads();
+
+  // ---- the supervisor: service_supervisor.cc
+  std::optional<SupervisorLink::Order> meet_supervisor();
+  void on_supervisor(std::string_view text);
+  void on_supervisor_lost();
+  void read_counts(std::string_view text);
+  void tell_supervisor_ready();
+  void on_active();
+  void on_proven();
 
   // ---- metrics: service_metrics.cc
   std::string metrics_text();
@@ -93,15 +118,22 @@ class Service {
   gateway::CauseTable causes_;
   gateway::Kept kept_;
   LogWriter log_;
-  std::unique_ptr<net::Loop> loop_;  // the control thread's; its port: admin
+  std::unique_ptr<net::Loop> loop_;       // the control thread's; its port: admin
+  std::unique_ptr<SupervisorLink> link_;  // may be null
+  OwnSockets own_sockets_;
+  SocketSource* sockets_;
   std::vector<WorkerThread> workers_;
   std::vector<OpenListener> listeners_;
   std::shared_ptr<const gateway::Plan> plan_;
   std::unique_ptr<AdminServer> admin_;
   net::Address admin_configured_, admin_bound_;
   std::unique_ptr<Watcher> watcher_;
-  net::Timer drain_timer_;
-  std::string text_;  // of the config file in force or last refused: an equal one does nothing
+  net::Timer drain_timer_, cut_timer_, proven_timer_;
+  std::optional<LastGood> last_good_;  // absent without a state folder
+  std::string text_;         // of the config file as it was read last, in force or refused: an equal one does nothing
+  std::string active_text_;  // of the config in force
+  std::string fallback_reason_;  // why that is not what the file says; else empty
+  SupervisorCounts counts_;
   std::string log_target_;
   Duration drain_timeout_{};
   std::uint64_t generation_ = 0;

@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 #include <signal.h>
+#include <unistd.h>
 
 #include "control/journal.h"
 #include "control/service.h"
@@ -11,20 +12,27 @@ void Service::on_signal(int number) {
     log_.reopen();
     return reload();
   }
+  if (number == SIGUSR1) return log_.reopen();
+  if (number == SIGUSR2)
+    return say(Level::warning, "SIGUSR2 upgrades, and is for the supervisor: this process does nothing with it");
   if (is_draining_) {
     say(Level::warning, "second signal: connections are cut");
     exit_code_ = exit_drain_cut;
     return cut();
   }
-  drain();
+  drain(gateway::Worker::Haste::usual);
 }
 
-void Service::drain() {
+void Service::drain(gateway::Worker::Haste haste) {
   is_draining_ = true;
   undrained_ = static_cast<unsigned>(workers_.size());
-  say(Level::info, fmt::format("draining for at most {} ms",
-                               std::chrono::duration_cast<std::chrono::milliseconds>(drain_timeout_).count()));
-  for (WorkerThread& entry : workers_) entry.worker->post([&worker = *entry.worker] { worker.drain(); });
+  const auto timeout_ms = std::chrono::duration_cast<std::chrono::milliseconds>(drain_timeout_).count();
+  say(Level::info, fmt::format("draining for at most {} ms", timeout_ms));
+  if (link_ != nullptr) link_->say(fmt::format("draining {}", timeout_ms));
+  std::vector<std::string> keys;
+  for (const OpenListener& listener : listeners_) keys.push_back(listener.key);
+  sockets_->release(keys);
+  for (WorkerThread& entry : workers_) entry.worker->post([&worker = *entry.worker, haste] { worker.drain(haste); });
   loop_->set_timer(drain_timer_, drain_timeout_);
 }
 
@@ -35,6 +43,13 @@ void Service::on_drain_timeout() {
 
 void Service::cut() {
   for (WorkerThread& entry : workers_) entry.worker->post([&worker = *entry.worker] { worker.close_all(); });
+  loop_->set_timer(cut_timer_, std::chrono::seconds(5));
+}
+
+// A worker that stands still cannot be cut, and cannot be waited for.
+void Service::on_cut_timeout() {
+  say(Level::error, "a worker does not answer: the process ends without it");
+  ::_exit(exit_drain_cut);
 }
 
 void Service::on_worker_drained() {
@@ -43,6 +58,7 @@ void Service::on_worker_drained() {
 
 void Service::stop_threads() {
   watcher_.reset();
+  link_.reset();
   for (WorkerThread& entry : workers_) {
     if (!entry.thread.joinable()) continue;
     entry.worker->post([&worker = *entry.worker] { worker.stop(); });

@@ -40,7 +40,12 @@ std::string Service::metrics_text() {
                      .causes = &causes_,
                      .listeners = &kept_.listener_numbers,
                      .config = config_,
+                     .process = {.crashes = counts_.crashes,
+                                 .stuck = counts_.stuck,
+                                 .upgrades = counts_.upgrades,
+                                 .failed_upgrades = counts_.failed_upgrades},
                      .log = log_.stats()};
+  input.config.is_last_good = !fallback_reason_.empty();
   std::vector<const gateway::WorkerMetrics*> workers;
   for (const WorkerThread& entry : workers_) {
     workers.push_back(&entry.worker->metrics());

@@ -1,24 +1,9 @@
 #include <fmt/format.h>
 
-#include <fstream>
-#include <sstream>
-
 #include "control/journal.h"
 #include "control/service.h"
 
 namespace sluice::control {
-
-namespace {
-
-std::optional<std::string> text_of(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  if (!file) return std::nullopt;
-  std::ostringstream text;
-  text << file.rdbuf();
-  return std::move(text).str();
-}
-
-}  // namespace
 
 void Service::reload() {
   if (is_draining_) return;
@@ -39,7 +24,8 @@ void Service::reload() {
     text_.clear();  // what the system refuses now it may grant at the next try, with the same text
     return refuse(diagnostics);
   }
-  text_ = diagnostics.source_text(0);
+  text_ = active_text_ = diagnostics.source_text(0);
+  fallback_reason_.clear();
   ++config_.reloads_accepted;
   reload_started_ = started;
   accept(std::move(*loaded), std::move(*prepared));
@@ -56,22 +42,29 @@ void Service::refuse(const config::Diagnostics& diagnostics) {
 
 void Service::accept(Loaded loaded, Prepared prepared) {
   drain_timeout_ = loaded.config.drain_timeout;
+  if (prepared.admin) admin_.reset();
+  release_removed(prepared);
   listeners_ = std::move(prepared.listeners);
   if (prepared.admin) {
     admin_configured_ = loaded.config.admin.bind.address;
-    admin_bound_ = net::bound_address(*prepared.admin).value_or(admin_configured_);
-    admin_.reset();
-    admin_ = std::make_unique<AdminServer>(
-        *loop_, std::move(*prepared.admin),
-        AdminServer::Answers{.is_ready = [this] { return !is_draining_ && (unpublished_ == 0 || generation_ > 1); },
-                             .metrics = [this] { return metrics_text(); }});
+    open_admin_server(std::move(*prepared.admin));
   }
   loaded.plan->generation = ++generation_;
   config_.generation = generation_;
   config_.is_last_reload_good = true;
   config_.loaded_at = loop_->wall_now();
   plan_ = std::move(loaded.plan);
+  on_active();  // first: a config that crashes the workers must be known by then
   publish(std::move(prepared.sockets));
+}
+
+void Service::open_admin_server(net::ListenSocket socket) {
+  admin_bound_ = net::bound_address(socket).value_or(admin_configured_);
+  admin_ = std::make_unique<AdminServer>(
+      *loop_, std::move(socket),
+      AdminServer::Answers{.is_ready = [this] { return !is_draining_ && (unpublished_ == 0 || generation_ > 1); },
+                           .remark = [this] { return std::string_view(fallback_reason_); },
+                           .metrics = [this] { return metrics_text(); }});
 }
 
 void Service::publish(Sockets sockets) {
@@ -86,7 +79,8 @@ void Service::publish(Sockets sockets) {
 }
 
 void Service::on_published(std::uint64_t generation) {
-  if (generation != generation_ || --unpublished_ != 0 || generation == 1) return;
+  if (generation != generation_ || --unpublished_ != 0) return;
+  if (generation == 1) return tell_supervisor_ready();
   const auto took = std::chrono::duration_cast<std::chrono::microseconds>(loop_->now() - reload_started_);
   say(Level::info, fmt::format("generation {} is live on all workers, {:.1f} ms after the change was seen", generation,
                                static_cast<double>(took.count()) / 1000));

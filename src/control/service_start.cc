@@ -15,11 +15,17 @@ gateway::CauseTable all_causes() {
   return gateway::CauseTable(lists);
 }
 
-Service::Service(ServiceOptions options)
+Service::Service(ServiceOptions options, std::unique_ptr<SupervisorLink> link)
     : options_(std::move(options)),
       causes_(all_causes()),
       kept_(options_.workers, causes_),
-      drain_timer_(net::Timer::of<&Service::on_drain_timeout>(this)) {}
+      link_(std::move(link)),
+      sockets_(link_ != nullptr ? static_cast<SocketSource*>(link_.get()) : &own_sockets_),
+      drain_timer_(net::Timer::of<&Service::on_drain_timeout>(this)),
+      cut_timer_(net::Timer::of<&Service::on_cut_timeout>(this)),
+      proven_timer_(net::Timer::of<&Service::on_proven>(this)) {
+  if (!options_.state_folder.empty()) last_good_.emplace(options_.state_folder, options_.config_path);
+}
 
 Service::~Service() { stop_threads(); }
 
@@ -32,8 +38,10 @@ int Service::run() {
   }
   loop_ = std::move(*loop);
   kept_.machine = read_machine();
+  const auto order = meet_supervisor();
+  if (!order) return exit_start;
   if (!make_workers()) return exit_start;
-  if (!load_first()) return exit_code_;
+  if (!load_first(*order)) return exit_code_;
   start_threads();
   announce();
   loop_->run();
@@ -54,25 +62,6 @@ bool Service::make_workers() {
     workers_.push_back(
         {std::make_unique<gateway::Worker>(number, std::move(*loop), causes_, log_.add_ring(), drained), {}});
   }
-  return true;
-}
-
-bool Service::load_first() {
-  config::Diagnostics diagnostics;
-  auto loaded = load_config(options_.config_path, kept_, diagnostics);
-  say_raw(diagnostics.render());
-  if (!loaded) {
-    say(Level::error, fmt::format("{}: {} error{}; nothing was started", options_.config_path,
-                                  diagnostics.error_count(), diagnostics.error_count() == 1 ? "" : "s"));
-    exit_code_ = exit_config;
-    return false;
-  }
-  text_ = diagnostics.source_text(0);
-  exit_code_ = exit_start;
-  auto prepared = prepare(loaded->config);
-  if (!prepared) return false;
-  exit_code_ = exit_ok;
-  accept(std::move(*loaded), std::move(*prepared));
   return true;
 }
 

@@ -11,7 +11,8 @@ namespace sluice::control {
 
 class Watcher {
  public:
-  // Blocks SIGTERM, SIGINT, SIGHUP and ignores SIGPIPE for the whole process: call before any thread is started.
+  // Blocks SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGUSR2 and ignores SIGPIPE for the whole process: call before any thread
+  // is started.
   static void block_signals();
 
   // `on_signal(number)` and `on_change()` run on the watcher's thread.

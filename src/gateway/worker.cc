@@ -21,8 +21,9 @@ void ListenerPort::adopt(PlanSlots::Pin plan, const ListenerPlan& listener) {
   connections_.change_settings(listener.server);
 }
 
-void ListenerPort::retire() {
-  connections_.drain();  // first: what the acceptor still takes out of the kernel's queue has a request under way
+void ListenerPort::retire(bool is_gentle) {
+  if (!is_gentle)
+    connections_.drain();  // first: what the acceptor still takes out of the kernel's queue has a request under way
   acceptor_.reset();
   worker_.loop().set_timer(silent_timer_, silent_patience);
 }
@@ -92,17 +93,17 @@ void Worker::publish(std::shared_ptr<const Plan> plan, std::vector<NewSocket> so
   sweep_ports();
 }
 
-void Worker::drain() {
+void Worker::drain(Haste haste) {
   is_draining_ = true;
   for (const auto& port : ports_)
-    if (!port->is_retired()) port->retire();
+    if (!port->is_retired()) port->retire(haste == Haste::gentle);
   pool_.close_idle();
   on_connection_gone();
 }
 
 void Worker::close_all() {
   is_cut_ = true;
-  drain();
+  drain(Haste::usual);
   for (const auto& port : ports_) port->close_all();
 }
 

@@ -34,8 +34,9 @@ class ListenerPort final : private http::Waist, private net::AcceptHandler {
 
   // The listener as the new plan has it. Exchanges in progress stay with the plan they began under.
   void adopt(PlanSlots::Pin plan, const ListenerPlan& listener);
-  // No more connections: idle ones close, the others after their answer.
-  void retire();
+  // No more connections: idle ones close, the others after their answer. Gently: idle ones are given a second in which
+  // their clients may send a request, whose answer tells them to close.
+  void retire(bool is_gentle = false);
   void close_all() { connections_.close_all(); }
   void find_idle(std::vector<http::h1::IdleConnection>& found) { connections_.find_idle(found); }
 
@@ -57,7 +58,7 @@ class ListenerPort final : private http::Waist, private net::AcceptHandler {
   const ListenerPlan* listener_;
   http::h1::ServerConnections connections_;
   std::unique_ptr<net::Acceptor> acceptor_;
-  // A connection taken out of the kernel's queue while retiring may never send a byte.
+  // A connection taken out of the kernel's queue while retiring, or left open gently, may never send a byte.
   static constexpr Duration silent_patience = std::chrono::seconds(1);
   void close_silent() { connections_.drain(); }
   net::Timer silent_timer_ = net::Timer::of<&ListenerPort::close_silent>(this);
@@ -88,8 +89,9 @@ class Worker {
   void run() { loop_->run(); }
   // Makes `plan` the current one: ports for new listeners from `sockets`, removed ones retire.
   void publish(std::shared_ptr<const Plan> plan, std::vector<NewSocket> sockets);
-  void drain();      // no new connections; on_drained once all are gone
-  void close_all();  // cuts what is left, then on_drained
+  enum class Haste : std::uint8_t { usual, gentle };
+  void drain(Haste haste);  // no new connections; on_drained once all are gone
+  void close_all();         // cuts what is left, then on_drained
   void stop() { loop_->stop(); }
 
   net::Loop& loop() { return *loop_; }

@@ -8,6 +8,7 @@
 #include <functional>
 #include <memory>
 #include <string_view>
+#include <utility>
 
 #include "base/result.h"
 #include "base/time.h"
@@ -22,7 +23,10 @@ class ListenSocket {
  public:
   explicit ListenSocket(int descriptor) : descriptor_(descriptor) {}
   ListenSocket(ListenSocket&& other) noexcept : descriptor_(other.descriptor_) { other.descriptor_ = -1; }
-  ListenSocket& operator=(ListenSocket&&) = delete;
+  ListenSocket& operator=(ListenSocket&& other) noexcept {
+    std::swap(descriptor_, other.descriptor_);
+    return *this;
+  }
   ~ListenSocket();
   int descriptor() const { return descriptor_; }
 

@@ -18,7 +18,7 @@ ALL = "routes: [{name: all, to: u}]"
 
 def rss(running):
     """(now, most so far) of the gateway, in bytes."""
-    text = open(f"/proc/{running.process.pid}/status").read()
+    text = open(f"/proc/{running.gateway_pid()}/status").read()
     return tuple(int(re.search(name + r":\s*(\d+) kB", text).group(1)) * 1024 for name in ("VmRSS", "VmHWM"))
 
 

@@ -29,7 +29,7 @@ def told(*words, code, **options):
 
 # ---- help and version
 
-@pytest.mark.parametrize("words", [["--help"], ["-h"], *([name, "--help"] for name in ("run", "check", "explain", "schema", "manual"))])
+@pytest.mark.parametrize("words", [["--help"], ["-h"], *([name, "--help"] for name in ("run", "upgrade", "check", "explain", "schema", "manual"))])
 def test_help(words):
     done = sluice(*words)
     assert (done.returncode, done.stderr) == (OK, "") and "Usage: sluice" in done.stdout
@@ -37,7 +37,7 @@ def test_help(words):
 
 def test_help_names_every_command_and_every_exit_code():
     text = sluice("--help").stdout
-    for word in ("run", "check", "explain", "schema", "manual", "SLUICE_CONFIG", "Exit codes: 0 good", " 1 ", " 2 ", " 3 ", " 4 "):
+    for word in ("run", "upgrade", "check", "explain", "schema", "manual", "SLUICE_CONFIG", "Exit codes: 0 good", " 1 ", " 2 ", " 3 ", " 4 "):
         assert word in text
 
 

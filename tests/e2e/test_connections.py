@@ -177,7 +177,7 @@ def test_many_connections_come_and_go(gateway):
 
 def test_no_file_descriptor_stays_behind(gateway):
     running = gateway(ALL)
-    count = lambda: len(os.listdir(f"/proc/{running.process.pid}/fd")) - running.metric("sluice_pool_open")
+    count = lambda: len(os.listdir(f"/proc/{running.gateway_pid()}/fd")) - running.metric("sluice_pool_open")
     with Session(running.address) as session:
         session.get()
     assert wait_until(lambda: running.metric("sluice_connections_open") == 0)

@@ -91,7 +91,7 @@ def test_what_the_sources_name_is_documented(page, pattern, sources):
 
 def test_exit_codes_are_documented():
     text = (ROOT / "docs/operations.md").read_text(encoding="utf-8")
-    codes = re.search(r"enum ExitCode : int \{(.*?)\}", (ROOT / "src/control/service.h").read_text(encoding="utf-8")).group(1)
+    codes = re.search(r"enum ExitCode : int \{(.*?)\}", (ROOT / "src/control/exit_code.h").read_text(encoding="utf-8"), re.S).group(1)
     assert re.findall(r"= (\d)", codes) == re.findall(r"^\| (\d) \|", text, re.M)
 
 

@@ -71,6 +71,21 @@ def complete_config(text, listen, admin, upstream=None):
     return text
 
 
+def children_of(pid):
+    try:
+        return [int(child) for child in open(f"/proc/{pid}/task/{pid}/children").read().split()]
+    except OSError:
+        return []
+
+
+def start_time(pid):
+    """In ticks since the machine's start; 0 when the process is gone."""
+    try:
+        return int(open(f"/proc/{pid}/stat").read().rpartition(")")[2].split()[19])
+    except OSError:
+        return 0
+
+
 class Gateway:
     """`config` as for complete_config. `address` is where $LISTEN is, (host, port). Use as a context manager."""
 
@@ -117,6 +132,21 @@ class Gateway:
                 self.stop(check=False)
                 raise AssertionError(f"the gateway was not ready in 20 s:\n{self.stderr()}")
             time.sleep(0.005)
+
+    def gateway_pid(self, other_than=()):
+        """The process that serves: the supervisor's youngest child, or, without a supervisor, the process itself. None when
+        there is none at the moment, or it is one of `other_than`."""
+        children = children_of(self.process.pid)
+        pid = max(children, key=start_time, default=None) if "--no-supervisor" not in self.arguments else self.process.pid
+        return None if pid in other_than else pid
+
+    def wait_gateway_pid(self, other_than=(), seconds=20):
+        """The same, waiting for one."""
+        deadline = time.monotonic() + seconds
+        while (pid := self.gateway_pid(other_than)) is None:
+            assert time.monotonic() < deadline, f"no gateway process in {seconds} s:\n{self.stderr()}"
+            time.sleep(0.002)
+        return pid
 
     def is_ready(self):
         try:
