@@ -1,4 +1,5 @@
 #include <fmt/format.h>
+#include <sys/resource.h>
 
 #include "control/journal.h"
 #include "control/machine.h"
@@ -73,6 +74,9 @@ void Service::start_threads() {
       [this] { loop_->post([this] { reload(); }); });
   if (!watcher_->watches_file())
     say(Level::warning, "the config's folder cannot be watched: a change needs SIGHUP to be noticed");
+  // This thread alone, and last, for threads inherit it: a large config compiles in what time the workers leave it.
+  constexpr int niceness = 10;
+  (void)setpriority(PRIO_PROCESS, 0, niceness);
 }
 
 void Service::announce() const {
