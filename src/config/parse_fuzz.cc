@@ -1,5 +1,5 @@
 // libFuzzer: whatever the bytes, a tree has places inside its file, keys that are text and its limits kept; and written
-// as JSON, which is YAML too, it is read as the same tree.
+// in the form of JSON it is read as the same tree.
 
 #include <algorithm>
 #include <cstdint>
@@ -32,6 +32,20 @@ struct Walk {
   }
 };
 
+// Escapes as YAML has them, for more than JSON needs: not every character may stand in a file.
+void append_quoted(std::string& out, std::string_view text) {
+  out += '"';
+  while (!text.empty()) {
+    const Utf8Char c = decode_utf8(text);
+    require(c.valid, "a text is UTF-8");
+    char escape[12];
+    std::snprintf(escape, sizeof escape, "\\U%08x", static_cast<unsigned>(c.code));
+    out += c.code >= ' ' && c.code < 0x7f && c.code != '"' && c.code != '\\' ? text.substr(0, 1) : escape;
+    text.remove_prefix(c.size);
+  }
+  out += '"';
+}
+
 void append_json(std::string& out, const Node& node) {
   if (node.is_list()) {
     out += '[';
@@ -41,7 +55,7 @@ void append_json(std::string& out, const Node& node) {
   } else if (node.is_map()) {
     out += '{';
     for (const Entry& entry : node.entries()) {
-      append_json_string(out, entry.key.text());
+      append_quoted(out, entry.key.text());
       out += ": ";
       append_json(out, entry.value);
       out += ',';
@@ -49,7 +63,7 @@ void append_json(std::string& out, const Node& node) {
     if (out.back() == ',') out.pop_back();
     out += '}';
   } else if (node.kind() == Kind::text) {
-    append_json_string(out, node.text());
+    append_quoted(out, node.text());
   } else {
     out += node.text().empty() ? std::string_view("null") : node.text();
   }

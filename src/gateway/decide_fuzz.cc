@@ -81,7 +81,10 @@ void check_sent(const policy::Exchange& exchange) {
   require(seen.path == sent.path && seen.query == sent.query && seen.has_query == sent.has_query,
           "its path is canonical");
   require(seen.authority == sent.authority && seen.method_name == sent.method, "its host is canonical");
-  require(seen.fields.size() == sent.fields.size(), "its fields are those that were decided on");
+  require(seen.fields.size() == sent.fields.size(), "it has as many fields as were decided on");
+  for (std::size_t i = 0; i < seen.fields.size(); ++i)
+    require(seen.fields[i].name == sent.fields[i].name && seen.fields[i].value == sent.fields[i].value,
+            "its fields are those that were decided on");
   for (const std::string_view ours :
        {"x-forwarded-for", "x-forwarded-proto", "x-forwarded-host", "forwarded", "x-request-id"}) {
     std::size_t count = 0;

@@ -43,6 +43,13 @@ bool FieldName::read(const config::Node& node, FieldName& out, config::ReadConte
 }
 void FieldName::schema(config::SchemaWriter& schema) { schema.pattern("^[A-Za-z0-9!#$%&'*+.^_`|~-]+$"); }
 
+std::string_view FieldValues::Value::render(Exchange& exchange) const {
+  std::string_view text = value.render(exchange);
+  while (text.starts_with(' ') || text.starts_with('\t')) text.remove_prefix(1);
+  while (text.ends_with(' ') || text.ends_with('\t')) text.remove_suffix(1);
+  return text;
+}
+
 bool FieldValues::read(const config::Node& node, FieldValues& out, config::ReadContext& context) {
   if (!config::check_map(node, context)) return false;
   bool is_good = true;

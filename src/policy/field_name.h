@@ -29,6 +29,9 @@ struct FieldValues {
   struct Value {
     std::string name;
     ValueTemplate value;
+    // The value for this exchange, outer white space trimmed as every field's is (RFC 9110 section 5.5): a variable at
+    // either end may be empty.
+    std::string_view render(Exchange& exchange) const;
   };
   std::vector<Value> list;
   static bool read(const config::Node& node, FieldValues& out, config::ReadContext& context);

@@ -77,7 +77,7 @@ def expectation(line, seen, status):
 def test_what_check_asserts_is_what_the_wire_does(gateway, upstream, tmp_path):
     seed = int(os.environ.get("SLUICE_SEED", random.SystemRandom().randrange(1 << 32)))
     dice = random.Random(seed)
-    config = {"policies": {"seen": [{"headers": {"request": {"set": {"x-seen": "{method} {query} {host}{path}"}}}}]},
+    config = {"policies": {"seen": [{"headers": {"request": {"set": {"x-seen": "{method} {host} {path} {query}"}}}}]},
               "routes": [make_route(dice, number) for number in range(40)]}
     running = gateway("".join(f"{key}: {json.dumps(value)}\n" for key, value in config.items()))  # JSON is YAML
     tests, client = [], None

@@ -17,12 +17,12 @@ void apply(const Changes& changes, http::FieldList& fields, Exchange& exchange, 
     if (fields.remove(field.name) > 0 && is_heard) exchange.tell("removed " + field.name);
   }
   for (const auto& field : changes.set.list) {
-    const std::string_view value = field.value.render(exchange);
+    const std::string_view value = field.render(exchange);
     fields.set(exchange.arena(), field.name, value);
     if (is_heard) exchange.tell(fmt::format("set {}: {}", field.name, value));
   }
   for (const auto& field : changes.add.list) {
-    const std::string_view value = field.value.render(exchange);
+    const std::string_view value = field.render(exchange);
     fields.add(exchange.arena(), field.name, value);
     if (is_heard) exchange.tell(fmt::format("added {}: {}", field.name, value));
   }

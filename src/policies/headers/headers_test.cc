@@ -57,6 +57,15 @@ TEST(Headers, ValuesTakeVariables) {
   EXPECT_EQ(headers.context.captures()[0].name, "id");
 }
 
+// What is set is what every receiver reads: white space at the ends is no part of a value.
+TEST(Headers, ValuesAreTrimmed) {
+  const auto headers = policy::make_policy(kind, R"(request: {set: {x-a: "{path} {query}", x-b: "{query}\t{query}"}})");
+  Fixture it("GET", "/a");
+  headers->on_request(it.exchange);
+  EXPECT_EQ(it.sent("x-a"), "/a");
+  EXPECT_EQ(it.sent("x-b"), "");
+}
+
 TEST(Headers, RefusesFieldsThatTheGatewayWrites) {
   for (const char* name : {"host", "Content-Length", "transfer-encoding", "connection", "te", "upgrade"})
     EXPECT_THAT(policy::diagnose(kind, std::string("request: {set: {") + name + ": x}}"),

@@ -18,7 +18,7 @@ class Respond final : public policy::Policy {
 
   Verdict on_request(Exchange& exchange) const override {
     exchange.reply(config_.status, config_.body.empty() ? std::string_view() : config_.content_type, config_.body);
-    for (const auto& field : config_.headers.list) exchange.add_reply_field(field.name, field.value.render(exchange));
+    for (const auto& field : config_.headers.list) exchange.add_reply_field(field.name, field.render(exchange));
     if (exchange.is_heard()) exchange.tell(fmt::format("{} with {} bytes", config_.status, config_.body.size()));
     return Verdict::replied;
   }
