@@ -25,7 +25,7 @@ void Exchange::on_request_body(net::Buffer bytes) {
   if (upstream_ == nullptr) return;  // a retry is connecting: the rest is pulled when it has
   upstream_->send_body(std::move(bytes));
   if (!is_full(upstream_->unsent_bytes())) return client_->pull_body();
-  if (worker_.overload().is_out_of_memory()) return give_up_for_memory();
+  if (worker_.overload().weigh()) return give_up_for_memory();
   waits_for_upstream_ = true;
   upstream_->want_room();
 }
@@ -96,7 +96,7 @@ void Exchange::on_response_body(net::Buffer bytes) {
   moved_at_ = worker_.loop().now();
   client_->send_body(std::move(bytes));
   if (!is_full(client_->unsent_bytes())) return upstream_->pull_body();
-  if (worker_.overload().is_out_of_memory()) return give_up_for_memory();
+  if (worker_.overload().weigh()) return give_up_for_memory();
   waits_for_client_ = true;
   client_->want_room();
 }

@@ -9,7 +9,8 @@ SharedLimitsConfig::SharedLimitsConfig() {
     uncapped_clients.push_back({.block = net::AddressBlock::parse(text).value(), .text = text});
 }
 
-Limits Limits::of(const SharedLimitsConfig& config, const Machine& machine, std::size_t workers) {
+Limits Limits::of(const SharedLimitsConfig& config, const Machine& machine, std::size_t workers,
+                  bool has_critical_routes) {
   Limits limits;
   const std::uint64_t free =
       machine.descriptors > reserved_descriptors ? machine.descriptors - reserved_descriptors : 0;
@@ -22,7 +23,7 @@ Limits Limits::of(const SharedLimitsConfig& config, const Machine& machine, std:
   const auto share = [&](std::uint64_t all) { return static_cast<std::int64_t>((all + workers - 1) / workers); };
   WorkerLimits& worker = limits.worker;
   worker.requests = share(config.max_requests ? *config.max_requests : limits.connections.all);
-  worker.normal_requests = std::max<std::int64_t>(worker.requests * 9 / 10, 1);
+  worker.normal_requests = has_critical_routes ? std::max<std::int64_t>(worker.requests * 9 / 10, 1) : worker.requests;
   worker.loop_lag = config.max_loop_lag;
   worker.memory_bytes =
       share(config.max_memory ? config.max_memory->bytes : std::max<std::uint64_t>(machine.memory_bytes / 2, 32 << 20));

@@ -37,7 +37,9 @@ struct Limits {
   // Descriptors that are no client's: listeners, logs, the admin pages, idle connections to upstreams.
   static constexpr std::uint64_t reserved_descriptors = 128;
 
-  static Limits of(const SharedLimitsConfig& config, const Machine& machine, std::size_t workers);
+  // Without critical routes nothing is kept for them.
+  static Limits of(const SharedLimitsConfig& config, const Machine& machine, std::size_t workers,
+                   bool has_critical_routes);
 
   ConnectionCaps connections;
   WorkerLimits worker;

@@ -43,8 +43,9 @@ struct SharedLimitsConfig {
             .one_or_many()
             .example("[10.0.0.0/8]"),
         field("max_requests", &SharedLimitsConfig::max_requests, 1u, 10'000'000u,
-              "Most requests in progress; each worker has an equal share. Past 90 % requests are answered 503, past "
-              "100 % those of routes with `priority: critical` too. By default as many as `max_connections`."),
+              "Most requests in progress; each worker has an equal share. Past it they are answered 503. Where routes "
+              "have "
+              "`priority: critical` the last tenth is theirs alone. By default as many as `max_connections`."),
         field(
             "max_loop_lag", &SharedLimitsConfig::max_loop_lag, milliseconds{0}, std::chrono::hours{1},
             "How long events may wait for their worker, for a second on end, before requests are answered 503. Those "

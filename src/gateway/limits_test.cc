@@ -13,7 +13,7 @@ net::Address address(const char* text) { return net::Address::parse_ip(text).val
 
 TEST(Limits, WhatTheMachineHasIsShared) {
   const Machine machine{.descriptors = 20'000, .memory_bytes = std::uint64_t{4} << 30};
-  const Limits limits = Limits::of({}, machine, 4);
+  const Limits limits = Limits::of({}, machine, 4, true);
   EXPECT_EQ(limits.connections.all, (20'000u - 128u) / 2);
   EXPECT_EQ(limits.connections.per_client, 1'000u);
   EXPECT_EQ(limits.worker.requests, 2'484);
@@ -28,15 +28,19 @@ TEST(Limits, WhatTheConfigSaysCounts) {
   config.max_connections = 10;
   config.max_requests = 1;
   config.max_memory = config::Size{3 << 20};
-  const Limits limits = Limits::of(config, {}, 2);
+  const Limits limits = Limits::of(config, {}, 2, true);
   EXPECT_EQ(limits.connections.all, 10u);
   EXPECT_EQ(limits.worker.requests, 1);
   EXPECT_EQ(limits.worker.normal_requests, 1);
   EXPECT_EQ(limits.worker.memory_bytes, 3 << 19);
 }
 
+TEST(Limits, NothingIsKeptForCriticalRoutesWhereThereAreNone) {
+  EXPECT_EQ(Limits::of({}, {}, 1, false).worker.normal_requests, Limits::of({}, {}, 1, false).worker.requests);
+}
+
 TEST(Limits, ATinyMachineStillServes) {
-  const Limits limits = Limits::of({}, {.descriptors = 64, .memory_bytes = 1 << 20}, 1);
+  const Limits limits = Limits::of({}, {.descriptors = 64, .memory_bytes = 1 << 20}, 1, false);
   EXPECT_EQ(limits.connections.all, 16u);
   EXPECT_EQ(limits.worker.memory_bytes, 32 << 20);
 }

@@ -16,7 +16,7 @@ Overload::Overload(net::Loop& loop, WorkerMetrics& metrics, std::function<void()
 void Overload::adopt(const WorkerLimits& limits) {
   limits_ = limits;
   metrics_.memory_limit_bytes.set(limits.memory_bytes);
-  weigh();
+  (void)weigh();
 }
 
 const char* Overload::why_refused(bool is_critical) {
@@ -39,7 +39,7 @@ const char* Overload::why_refused(bool is_critical) {
 void Overload::look() {
   looked_at_ = loop_.now();
   if (limits_.loop_lag > Duration::zero()) send_note();
-  weigh();
+  (void)weigh();  // nobody here holds anything
 }
 
 void Overload::send_note() {
@@ -86,7 +86,7 @@ bool Overload::is_above(int percent, bool was_above) const {
   return memory_bytes() >= limits_.memory_bytes / 100 * threshold;
 }
 
-void Overload::weigh() {
+bool Overload::weigh() {
   metrics_.memory_bytes.set(memory_bytes());
   is_memory_short_ = is_above(shed_at, is_memory_short_);
   const bool was_closing = std::exchange(is_closing_idle_, is_above(close_idle_at, is_closing_idle_));
@@ -100,10 +100,11 @@ void Overload::weigh() {
   // No request may come that looks again: none is accepted, or none is sent.
   if (is_memory_short_ && !recheck_timer_.is_set()) loop_.set_timer(recheck_timer_, recheck_period);
   update();
+  return memory_bytes() >= limits_.memory_bytes / 100 * cut_at;
 }
 
 void Overload::recheck() {
-  weigh();
+  (void)weigh();
   if (is_closing_idle_) close_idle_();
 }
 

@@ -46,9 +46,9 @@ class Overload {
   // Static text when a request is to be refused, else null. Counts it.
   const char* why_refused(bool is_critical);
 
-  // Before a connection is let in, and before an exchange holds more for a slow side: memory as it is now.
-  void weigh();
-  bool is_out_of_memory() const { return memory_bytes() >= limits_.memory_bytes; }
+  // Looks at memory and does what is due. Before a connection is let in, and when an exchange begins to wait for a slow
+  // side. True when there is no more for one that holds it without moving on.
+  bool weigh();
   std::int64_t memory_bytes() const;
 
  private:
@@ -57,7 +57,7 @@ class Overload {
   void on_note();
   void measure(Duration lag);
   void update();
-  void recheck();
+  void recheck();  // the timer's
   bool is_above(int percent, bool was_above) const;
 
   net::Loop& loop_;

@@ -74,14 +74,14 @@ TEST_F(OverloadTest, R09StagesOfMemory) {
   EXPECT_EQ(metrics_.is_accept_paused.value(), 1);
   EXPECT_EQ(metrics_.accept_pauses.value(), 1u);
   fill(99);
-  EXPECT_FALSE(overload_.is_out_of_memory());
+  EXPECT_FALSE(overload_.weigh());
   fill(100);
-  EXPECT_TRUE(overload_.is_out_of_memory());
+  EXPECT_TRUE(overload_.weigh());
 }
 
 TEST_F(OverloadTest, R09ItEndsByItselfAndNotAtOnce) {
   fill(98);
-  overload_.weigh();
+  EXPECT_FALSE(overload_.weigh());
   EXPECT_TRUE(loop_.is_accepting_paused);
   fill(94);
   loop_.pass(milliseconds(60));

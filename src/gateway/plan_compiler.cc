@@ -32,7 +32,7 @@ class Compiler {
     if (diagnostics_.has_errors()) return nullptr;
     plan_->is_access_logged = config_.access_log.to != "off";
     plan_->unrouted = kept_.route_stats.find_or_make("");
-    plan_->limits = Limits::of(config_.limits, kept_.machine, kept_.workers);
+    plan_->limits = Limits::of(config_.limits, kept_.machine, kept_.workers, plan_->has_critical_routes);
     plan_->connections = kept_.connections;
     return std::move(plan_);
   }

@@ -31,7 +31,7 @@ void ListenerPort::retire(bool is_gentle) {
 net::Loop& ListenerPort::loop() { return worker_.loop(); }
 
 void ListenerPort::on_accept(net::StreamPtr stream) {
-  worker_.overload().weigh();
+  (void)worker_.overload().weigh();  // it may stop accepting: this one is there already
   ClientConnections::Ticket ticket;
   stream = worker_.door().let_in(std::move(stream), plan_->limits.connections, *plan_->connections, ticket);
   if (!stream) return;

@@ -17,6 +17,7 @@ def pytest_configure(config):
 
 
 second_tries = []
+figures = []
 
 
 def pytest_runtest_protocol(item, nextitem):
@@ -35,6 +36,10 @@ def pytest_runtest_protocol(item, nextitem):
 
 
 def pytest_terminal_summary(terminalreporter):
+    if figures:
+        terminalreporter.section("measured")
+        for text in figures:
+            terminalreporter.write_line(text)
     for name, story in second_tries:
         terminalreporter.section(f"tried twice: {name}")
         terminalreporter.write_line(story[-3000:])
@@ -46,6 +51,12 @@ def loop(request):
     if request.param == "uring" and URING_REFUSAL:
         pytest.skip(URING_REFUSAL)
     return request.param
+
+
+@pytest.fixture
+def figure(loop):
+    """figure(text): shown in the summary. What depends on the machine is told, and not asserted."""
+    return lambda text: figures.append(f"{loop}: {text}")
 
 
 @pytest.fixture
