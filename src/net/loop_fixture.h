@@ -133,7 +133,7 @@ class LoopTest : public ::testing::TestWithParam<LoopKind>, public AcceptHandler
   Timer look_{Timer::of<&LoopTest::look>(this)};
 };
 
-#define SLUICE_ON_ALL_LOOPS(suite)                                                                             \
+#define SLUICE_ON_ALL_LOOPS(suite)                                                                           \
   INSTANTIATE_TEST_SUITE_P(Loops, suite, ::testing::Values(LoopKind::epoll, LoopKind::uring, LoopKind::sim), \
                            [](const auto& info) { return std::string(kind_name(info.param)); })
 

@@ -211,7 +211,20 @@ int Network::take_error(int descriptor) { return std::exchange(end(descriptor).e
 
 bool Network::is_readable(int descriptor) {
   const End& it = end(descriptor);
-  return it.inbox_at < it.inbox.size() || it.has_fin || it.error != 0;
+  return it.inbox_at < it.inbox.size() || it.has_fin || it.is_reset || it.error != 0;
+}
+
+std::uint64_t Network::peer_had_read_at(int descriptor, std::uint64_t offset) {
+  const auto& knowledge = end(descriptor).knowledge;
+  const auto found = std::ranges::upper_bound(knowledge, offset, {}, [](const auto& known) { return known.first; });
+  return found == knowledge.end() ? 0 : found->second;
+}
+
+std::uint64_t Network::read_total(int descriptor) {
+  const End* const it = find_end(descriptor);
+  if (it != nullptr) return it->read;
+  const auto closed = read_before_close_.find(descriptor);
+  return closed == read_before_close_.end() ? 0 : closed->second;
 }
 
 ssize_t Network::receive(int descriptor, char* out, std::size_t size) {
@@ -280,6 +293,7 @@ void Network::close_end(int descriptor, bool is_reset) {
   if (found == ends_.end()) return;
   End closed = std::move(found->second);
   ends_.erase(found);
+  read_before_close_[descriptor] = closed.read;
   note(is_reset ? "reset" : "close", descriptor, static_cast<std::int64_t>(closed.inbox.size() - closed.inbox_at));
   if (closed.is_reset || closed.connect != Connect::made) return;
   if (is_reset || closed.inbox_at < closed.inbox.size()) return reset_peer(descriptor, closed);
@@ -319,6 +333,7 @@ void Network::arrive(int from, int to, Kind kind) {
     return;
   }
   if (receiver->flight.empty() || receiver->is_reset) return;
+  if (receiver->flight.front().kind == Kind::rst) note("rst", to);
   Parcel parcel = std::move(receiver->flight.front());
   receiver->flight.pop_front();
   take(*receiver, std::move(parcel));
@@ -326,10 +341,11 @@ void Network::arrive(int from, int to, Kind kind) {
 }
 
 void Network::take(End& receiver, Parcel parcel) {
-  receiver.peer_had_read = parcel.sender_had_read;
   switch (parcel.kind) {
     case Kind::data:
       receiver.inbox += parcel.bytes;
+      receiver.came += parcel.bytes.size();
+      receiver.knowledge.emplace_back(receiver.came, parcel.sender_had_read);
       return;
     case Kind::fin:
       receiver.has_fin = true;

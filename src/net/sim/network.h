@@ -28,10 +28,10 @@ namespace sluice::net::sim {
 struct Weather {
   Duration least_delay = std::chrono::microseconds(20);  // of a packet, one way; a link draws its own in between
   Duration most_delay = std::chrono::microseconds(200);
-  std::uint32_t short_percent = 0;         // reads and writes that are cut short, of a hundred
-  std::size_t window_bytes = 256 << 10;    // sent and not yet read, each way
-  std::size_t block_bytes = 256 << 10;     // most that a stream receives at once
-  Duration most_turn = Duration(0);        // a loop's turn takes up to that long, and events gather meanwhile
+  std::uint32_t short_percent = 0;       // reads and writes that are cut short, of a hundred
+  std::size_t window_bytes = 256 << 10;  // sent and not yet read, each way
+  std::size_t block_bytes = 256 << 10;   // most that a stream receives at once
+  Duration most_turn = Duration(0);      // a loop's turn takes up to that long, and events gather meanwhile
 };
 
 // Who is told about a descriptor.
@@ -103,9 +103,11 @@ class Network final : public DescriptorOwner {
   ssize_t send(int descriptor, std::span<const iovec> pieces);
   void shut_down_writing(int descriptor);
   void close_end(int descriptor, bool is_reset);
-  // How many bytes the peer had read of this connection when it sent what was last received here: tells what it could
-  // know. Exact only for who reads without short reads.
-  std::uint64_t peer_had_read(int descriptor) { return end(descriptor).peer_had_read; }
+  // How many bytes the peer had read of this connection when it sent byte `offset` of what came here: what it knew
+  // then.
+  std::uint64_t peer_had_read_at(int descriptor, std::uint64_t offset);
+  int peer_of(int descriptor) { return end(descriptor).peer; }
+  std::uint64_t read_total(int descriptor);  // also of one that was closed
   std::uint64_t sent_total(int descriptor) { return end(descriptor).sent; }
 
   // ---- looked at by tests
@@ -140,14 +142,16 @@ class Network final : public DescriptorOwner {
     Address peer_address;
     Duration delay{};
     Connect connect = Connect::made;
-    std::deque<Parcel> flight;   // on the way to here
+    std::deque<Parcel> flight;  // on the way to here
     Instant last_due{};         // of the parcels on the way
     std::string inbox;          // came, not yet read; from inbox_at on
     std::size_t inbox_at = 0;
     std::size_t unread = 0;  // on the way or come: what the window bounds
-    std::uint64_t read = 0, sent = 0, peer_had_read = 0;
+    std::uint64_t read = 0, sent = 0, came = 0;
+    std::vector<std::pair<std::uint64_t, std::uint64_t>>
+        knowledge;  // of each parcel: its end, what its sender had read
     int error = 0;
-    bool has_fin = false;       // came, stands behind the inbox
+    bool has_fin = false;        // came, stands behind the inbox
     bool is_reset = false;       // an RST came
     bool has_shut_down = false;  // our FIN is sent
     bool wants_room = false;     // a send took less than offered
@@ -185,6 +189,7 @@ class Network final : public DescriptorOwner {
   std::uint64_t sequence_ = 0;
   std::vector<Running> loops_;
   std::map<int, End> ends_;
+  std::map<int, std::uint64_t> read_before_close_;
   std::map<int, Listener> listeners_;
   std::vector<Address> black_holes_;
   int next_descriptor_ = 3;
