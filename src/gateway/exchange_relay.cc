@@ -37,7 +37,7 @@ void Exchange::on_request_end(const http::FieldList&) {  // trailers are dropped
   if (upstream_ == nullptr) return;
   upstream_->send_end(nullptr);
   // A large rest takes its time to leave: the wait for the answer begins when it has.
-  if (upstream_->unsent_bytes() > relay_window_bytes / 4) upstream_->want_room();
+  if (upstream_->unsent_bytes() > plan_->limits.exchange_buffer_bytes / 4) upstream_->want_room();
   arm_timer();
 }
 

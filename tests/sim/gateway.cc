@@ -160,7 +160,7 @@ void Gateway::check_emptiness() {
     expect_none("pins of plans", member.worker->plans().pins());
     expect_none("old plans", member.worker->plans().live_plans() - 1);
     expect_none("timers", use.timers);
-    expect_none("buffers", use.blocks);
+    expect_none("bytes of buffers", use.block_bytes);
     expect_none("streams", use.streams);
     if (use.most_unsent_bytes > most_unsent_bytes)
       ledger_.violate(0, std::to_string(use.most_unsent_bytes) + " bytes stood unsent on one stream");

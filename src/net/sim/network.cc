@@ -280,6 +280,11 @@ ssize_t Network::send(int descriptor, std::span<const iovec> pieces) {
   return static_cast<ssize_t>(count);
 }
 
+std::size_t Network::unacknowledged(int descriptor) {
+  const End* const peer = find_end(end(descriptor).peer);
+  return peer == nullptr ? 0 : peer->unread - (peer->inbox.size() - peer->inbox_at);
+}
+
 void Network::shut_down_writing(int descriptor) {
   End& it = end(descriptor);
   if (it.has_shut_down || it.is_reset || it.connect != Connect::made) return;

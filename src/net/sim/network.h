@@ -110,6 +110,8 @@ class Network final : public DescriptorOwner {
   std::uint64_t read_total(int descriptor);  // also of one that was closed
   std::uint64_t sent_total(int descriptor) { return end(descriptor).sent; }
 
+  std::size_t unacknowledged(int descriptor);  // SIOCOUTQ: bytes that are still on their way
+
   // ---- looked at by tests
   std::size_t open_ends() const { return ends_.size(); }
   // Connections that were reset because their listening socket closed while they waited to be accepted.

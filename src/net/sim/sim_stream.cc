@@ -109,6 +109,10 @@ void SimStream::flush() {
   drained();
 }
 
+std::size_t SimStream::unacknowledged_bytes() const {
+  return descriptor_ < 0 ? 0 : sim_.network().unacknowledged(descriptor_);
+}
+
 void SimStream::shut_down_writing() { sim_.network().shut_down_writing(descriptor_); }
 
 void SimStream::close_descriptor() {

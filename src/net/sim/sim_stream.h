@@ -21,6 +21,7 @@ class SimStream final : public SocketStream {
   void flush() override;
   void continue_reading() override;
   bool is_still() const override { return true; }
+  std::size_t unacknowledged_bytes() const override;
 
  private:
   static constexpr int most_reads = 8;  // in a row, then the other streams have their turn

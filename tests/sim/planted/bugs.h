@@ -14,6 +14,8 @@ namespace sluice::sim {
 struct PlantedBug {
   const char* name;
   const char* what;
+  const char* file;
+  bool is_planted;  // false: its text is not in the file any more
 };
 std::span<const PlantedBug> planted_bugs();
 

@@ -86,7 +86,10 @@ int main(int count, char** words) {
     ++number;
     if (!is_wanted(names, bug.name)) continue;
     ++looked_for;
-    if (is_found(number, seeds, report)) {
+    if (!bug.is_planted) {
+      ++hidden;
+      std::printf("LOST   %-29s its text is not in %s any more: plant it anew (bugs.py)\n", bug.name, bug.file);
+    } else if (is_found(number, seeds, report)) {
       std::printf("found %-30s by seed %-4lu %s\n", bug.name, report.seed, report.violation);
     } else {
       ++hidden;
