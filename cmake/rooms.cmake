@@ -49,6 +49,9 @@ endfunction()
 # sluice_sources(OUT_SOURCES OUT_TESTS folder): every .cc below the folder, tests apart.
 function(sluice_sources out_sources out_tests folder)
   file(GLOB_RECURSE all CONFIGURE_DEPENDS ${folder}/*.cc)
+  if(NOT folder MATCHES "/net/sim$")
+    list(FILTER all EXCLUDE REGEX "/net/sim/")  # a library of its own
+  endif()
   set(tests ${all})
   list(FILTER tests INCLUDE REGEX "_test\\.cc$")
   list(FILTER all EXCLUDE REGEX "(_test|/fuzz|_fuzz)\\.cc$")

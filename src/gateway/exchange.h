@@ -77,6 +77,7 @@ class Exchange final : private http::ClientEvents, private http::UpstreamEvents,
     const Cause* cause;
   };
   Deadline next_deadline() const;
+  bool is_request_moving();
 
   // ---- answering and ending
   void answer(const Cause& cause, const char* detail);  // problem+json, or cuts the client when it is too late for that
@@ -108,6 +109,7 @@ class Exchange final : private http::ClientEvents, private http::UpstreamEvents,
   const char* detail_ = "";
   Instant begun_at_{}, attempt_at_{}, request_done_at_{}, moved_at_{}, first_byte_at_{};
   std::uint64_t request_body_bytes_ = 0;
+  std::uint64_t taken_by_upstream_ = 0;             // bytes of the request that had left when it was last looked
   std::int64_t connect_us_ = AccessRecord::absent;  // of the last attempt that needed a new connection
   std::array<AccessAttempt, most_logged_attempts> attempts_{};
   std::string_view last_endpoint_;  // of the attempt that ended last

@@ -29,6 +29,7 @@ void Exchange::on_connection(http::UpstreamConnection& connection, bool is_reuse
   attempt_at_ = moved_at_ = worker_.loop().now();
   const http::RequestHead& request = view_.upstream_request();
   request_done_at_ = attempt_at_;
+  taken_by_upstream_ = 0;
   if (!is_body_begun_) is_request_done_ = request.body.is_empty();
   upstream_ = &connection.start(request, client_->arena(), *this);
   arm_timer();
@@ -176,6 +177,14 @@ Exchange::Deadline Exchange::next_deadline() const {
   return next;
 }
 
+// Whether the upstream, not yet having taken all that was written to it, has taken some since this was last asked.
+// Nobody tells of each byte that leaves, only of the last.
+bool Exchange::is_request_moving() {
+  if (upstream_ == nullptr || upstream_->unsent_bytes() == 0) return false;
+  const std::uint64_t taken = upstream_->sent_bytes() - upstream_->unsent_bytes();
+  return std::exchange(taken_by_upstream_, taken) != taken;
+}
+
 void Exchange::arm_timer() {
   const Duration left = next_deadline().at - worker_.loop().now();
   worker_.loop().set_timer(timer_, left > Duration::zero() ? left : Duration::zero());
@@ -184,6 +193,10 @@ void Exchange::arm_timer() {
 void Exchange::on_timer() {
   const Deadline deadline = next_deadline();
   if (deadline.cause == nullptr || deadline.at > worker_.loop().now()) return arm_timer();
+  if (deadline.cause != &upstream_timeout_request && is_request_moving()) {
+    moved_at_ = request_done_at_ = worker_.loop().now();
+    return arm_timer();
+  }
   // An endpoint is not blamed for a client that sends or takes slowly.
   const bool is_client_slow =
       state_ == State::relaying && (waits_for_client_ || (!is_request_done_ && !waits_for_upstream_));

@@ -27,6 +27,7 @@ void Exchange::on_request_body(net::Buffer bytes) {
   if (!is_full(upstream_->unsent_bytes())) return client_->pull_body();
   if (worker_.overload().weigh()) return give_up_for_memory();
   waits_for_upstream_ = true;
+  taken_by_upstream_ = upstream_->sent_bytes() - upstream_->unsent_bytes();
   upstream_->want_room();
 }
 
@@ -35,11 +36,14 @@ void Exchange::on_request_end(const http::FieldList&) {  // trailers are dropped
   is_request_done_ = true;
   if (upstream_ == nullptr) return;
   upstream_->send_end(nullptr);
+  // A large rest takes its time to leave: the wait for the answer begins when it has.
+  if (upstream_->unsent_bytes() > plan_->limits.exchange_buffer_bytes / 4) upstream_->want_room();
   arm_timer();
 }
 
 void Exchange::on_upstream_room() {
   moved_at_ = worker_.loop().now();
+  if (is_request_done_) request_done_at_ = moved_at_;
   if (!std::exchange(waits_for_upstream_, false)) return;
   client_->pull_body();
 }

@@ -55,6 +55,11 @@ class PlanSlots {
   const Plan& current() const { return *slots_.front().plan; }
   bool has_plan() const { return !slots_.empty(); }
   std::size_t live_plans() const { return slots_.size(); }
+  std::size_t pins() const {  // held now: one for each listener and exchange
+    std::size_t sum = 0;
+    for (const Slot& slot : slots_) sum += slot.pins;
+    return sum;
+  }
 
  private:
   void unpin(Place slot) {

@@ -99,6 +99,7 @@ class Worker {
   PlanSlots& plans() { return plans_; }
   Door& door() { return door_; }
   Overload& overload() { return overload_; }
+  std::size_t ports() const { return ports_.size(); }
   Exchange& take_exchange();
   void recycle(Exchange& exchange);
   // The Date field of answers made here: formatted once a second.

@@ -11,15 +11,28 @@
 
 namespace sluice::net {
 
+void SocketLoop::prepare_listening(int descriptor) {
+  // The socket may come from another process.
+  (void)fcntl(descriptor, F_SETFL, fcntl(descriptor, F_GETFL) | O_NONBLOCK);
+  const int one = 1;
+  (void)setsockopt(descriptor, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+}
+
+int SocketLoop::take_connection(int listening, Address& peer) {
+  sockaddr_storage storage{};
+  socklen_t length = sizeof storage;
+  const int accepted = ::accept4(listening, reinterpret_cast<sockaddr*>(&storage), &length, accept_flags());
+  if (accepted < 0) return -errno;
+  peer = Address::from_sockaddr(reinterpret_cast<const sockaddr*>(&storage));
+  return accepted;
+}
+
 SocketAcceptor::SocketAcceptor(SocketLoop& loop, ListenSocket socket, AcceptHandler& handler)
     : loop_(loop),
       socket_(std::move(socket)),
       handler_(handler),
       back_off_(Timer::of<&SocketAcceptor::try_again>(this)) {
-  // The socket may come from another process: make sure of what accept4 relies on.
-  (void)fcntl(descriptor(), F_SETFL, fcntl(descriptor(), F_GETFL) | O_NONBLOCK);
-  const int one = 1;
-  (void)setsockopt(descriptor(), IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+  loop_.prepare_listening(descriptor());
   loop_.acceptors_.push_back(this);
   update_watch();
 }
@@ -49,15 +62,14 @@ void SocketAcceptor::accept_batch() {
 
 SocketAcceptor::Outcome SocketAcceptor::accept_one() {
   for (;;) {
-    sockaddr_storage storage{};
-    socklen_t length = sizeof storage;
-    const int accepted = ::accept4(descriptor(), reinterpret_cast<sockaddr*>(&storage), &length, loop_.accept_flags());
+    Address peer;
+    const int accepted = loop_.take_connection(descriptor(), peer);
     if (accepted >= 0) {
       loop_.tally().accepts.add(1);
-      handler_.on_accept(loop_.adopt(accepted, Address::from_sockaddr(reinterpret_cast<const sockaddr*>(&storage))));
+      handler_.on_accept(loop_.adopt(accepted, peer));
       return Outcome::accepted;
     }
-    switch (errno) {
+    switch (-accepted) {
       case EAGAIN:
         return Outcome::nothing_waits;
       case EMFILE:

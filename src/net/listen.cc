@@ -19,7 +19,12 @@ void enable(int descriptor, int level, int option) {
 }  // namespace
 
 ListenSocket::~ListenSocket() {
-  if (descriptor_ >= 0) ::close(descriptor_);
+  if (descriptor_ < 0) return;
+  if (owner_ != nullptr) {
+    owner_->close(descriptor_);
+  } else {
+    ::close(descriptor_);
+  }
 }
 
 Result<ListenSocket> listen_on(const Address& address, Sharing sharing, int backlog) {

@@ -18,13 +18,26 @@
 
 namespace sluice::net {
 
+// Who closes descriptors that are not the kernel's: the simulator's network.
+class DescriptorOwner {
+ public:
+  virtual void close(int descriptor) = 0;
+
+ protected:
+  ~DescriptorOwner() = default;
+};
+
 // A listening socket made by the control thread (bind errors are reported there), to be accepted from on a loop.
 class ListenSocket {
  public:
-  explicit ListenSocket(int descriptor) : descriptor_(descriptor) {}
-  ListenSocket(ListenSocket&& other) noexcept : descriptor_(other.descriptor_) { other.descriptor_ = -1; }
+  // `owner`: null for the kernel.
+  explicit ListenSocket(int descriptor, DescriptorOwner* owner = nullptr) : descriptor_(descriptor), owner_(owner) {}
+  ListenSocket(ListenSocket&& other) noexcept : descriptor_(other.descriptor_), owner_(other.owner_) {
+    other.descriptor_ = -1;
+  }
   ListenSocket& operator=(ListenSocket&& other) noexcept {
     std::swap(descriptor_, other.descriptor_);
+    std::swap(owner_, other.owner_);
     return *this;
   }
   ~ListenSocket();
@@ -32,6 +45,7 @@ class ListenSocket {
 
  private:
   int descriptor_;
+  DescriptorOwner* owner_;
 };
 // `shared`: by SO_REUSEPORT, one socket per worker on one address. `alone`: fails when anybody else listens there.
 enum class Sharing : std::uint8_t { shared, alone };
@@ -55,7 +69,7 @@ class Acceptor {
   virtual ~Acceptor() = default;
 };
 
-enum class LoopKind : std::uint8_t { epoll, uring };
+enum class LoopKind : std::uint8_t { epoll, uring, sim };  // sim: in tests only, make_loop() has none
 
 class Loop {
  public:
@@ -95,7 +109,8 @@ class Loop {
   virtual LoopKind kind() const = 0;
 };
 
-// errors: unsupported when the kernel (or a container's rules) refuses io_uring; the text says which step was refused.
+// errors: unsupported when the kernel (or a container's rules) refuses io_uring; the text says which step was refused;
+// and for the simulator, which is no part of the product (net/sim/sim_loop.h).
 Result<std::unique_ptr<Loop>> make_loop(LoopKind kind);
 // True when a ring with the features we need can be made here: the probe behind `--loop auto`.
 bool uring_works();

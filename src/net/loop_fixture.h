@@ -5,9 +5,11 @@
 
 #include <deque>
 #include <functional>
+#include <optional>
 #include <string>
 
 #include "net/loop.h"
+#include "net/sim/sim_loop.h"
 
 namespace sluice::net::testing {
 
@@ -51,7 +53,9 @@ struct End final : StreamHandler {
   std::function<void(Buffer)> at_data;
 };
 
-inline const char* kind_name(LoopKind kind) { return kind == LoopKind::epoll ? "epoll" : "uring"; }
+inline const char* kind_name(LoopKind kind) {
+  return kind == LoopKind::epoll ? "epoll" : kind == LoopKind::uring ? "uring" : "sim";
+}
 
 class LoopTest : public ::testing::TestWithParam<LoopKind>, public AcceptHandler {
  public:
@@ -64,12 +68,20 @@ class LoopTest : public ::testing::TestWithParam<LoopKind>, public AcceptHandler
 
  protected:
   void SetUp() override {
+    if (GetParam() == LoopKind::sim) return set_up_sim();
     auto made = make_loop(GetParam());
     if (!made) GTEST_SKIP() << "no " << kind_name(GetParam()) << " loop here: " << made.error().what;
     loop = std::move(*made);
     auto socket = listen_on(*Address::parse("127.0.0.1:0"));
     ASSERT_TRUE(socket) << socket.error().what;
     address = *bound_address(*socket);
+    acceptor = loop->accept_from(std::move(*socket), *this);
+  }
+  void set_up_sim(const sim::Weather& weather = {}) {
+    network.emplace(1, weather);
+    loop = std::make_unique<sim::SimLoop>(*network);
+    auto socket = network->listen_on(*Address::parse("127.0.0.1:0"));
+    address = network->bound_address(*socket);
     acceptor = loop->accept_from(std::move(*socket), *this);
   }
   void TearDown() override {
@@ -104,6 +116,7 @@ class LoopTest : public ::testing::TestWithParam<LoopKind>, public AcceptHandler
     return {&client, &accepted.back()};
   }
 
+  std::optional<sim::Network> network;  // with LoopKind::sim
   std::unique_ptr<Loop> loop;
   Address address;
   std::unique_ptr<Acceptor> acceptor;
@@ -119,6 +132,10 @@ class LoopTest : public ::testing::TestWithParam<LoopKind>, public AcceptHandler
   Instant deadline_;
   Timer look_{Timer::of<&LoopTest::look>(this)};
 };
+
+#define SLUICE_ON_ALL_LOOPS(suite)                                                                           \
+  INSTANTIATE_TEST_SUITE_P(Loops, suite, ::testing::Values(LoopKind::epoll, LoopKind::uring, LoopKind::sim), \
+                           [](const auto& info) { return std::string(kind_name(info.param)); })
 
 #define SLUICE_ON_BOTH_LOOPS(suite)                                                           \
   INSTANTIATE_TEST_SUITE_P(Loops, suite, ::testing::Values(LoopKind::epoll, LoopKind::uring), \

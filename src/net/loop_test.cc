@@ -60,7 +60,7 @@ TEST_P(LoopTest, TimersFireInOrderAndNotEarly) {
   ASSERT_TRUE(run_until([&] { return late.size() == 4; }));
   for (const Duration by : late) {
     EXPECT_GE(by, 0ns);
-    EXPECT_LT(by, 200ms);  // the machine may be busy
+    EXPECT_LT(by, 2s);  // other work may have the core for long
   }
 }
 

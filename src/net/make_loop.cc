@@ -5,7 +5,15 @@
 namespace sluice::net {
 
 Result<std::unique_ptr<Loop>> make_loop(LoopKind kind) {
-  return kind == LoopKind::epoll ? EpollLoop::make() : UringLoop::make();
+  switch (kind) {
+    case LoopKind::epoll:
+      return EpollLoop::make();
+    case LoopKind::uring:
+      return UringLoop::make();
+    case LoopKind::sim:
+      break;
+  }
+  return fail(Code::unsupported, Side::gateway, "the simulator is no part of the gateway");
 }
 
 bool uring_works() { return UringLoop::make().has_value(); }

@@ -8,20 +8,21 @@
 
 namespace sluice::net {
 
-SocketLoop::SocketLoop()
-    : wheel_(read_steady_clock()),
-      now_(read_steady_clock()),
-      wall_now_(read_coarse_wall_clock()),
-      random_(kernel_random()) {
+SocketLoop::SocketLoop() : SocketLoop(read_steady_clock(), read_coarse_wall_clock(), kernel_random()) {}
+
+SocketLoop::SocketLoop(Instant now, WallTime wall_now, std::uint64_t seed)
+    : wheel_(now), now_(now), wall_now_(wall_now), random_(seed) {
   // Enough that a busy turn of a loaded worker does not grow them.
   for (auto* list : {&to_flush_, &ready_, &running_, &to_bury_}) list->reserve(1024);
 }
 
 SocketLoop::~SocketLoop() = default;
 
-void SocketLoop::read_clocks() {
-  now_ = read_steady_clock();
-  wall_now_ = read_coarse_wall_clock();
+void SocketLoop::read_clocks() { set_clocks(read_steady_clock(), read_coarse_wall_clock()); }
+
+void SocketLoop::set_clocks(Instant now, WallTime wall_now) {
+  now_ = now;
+  wall_now_ = wall_now;
   tallies_.turns.add(1);
 }
 
@@ -71,7 +72,7 @@ void SocketLoop::bury() {
 }
 
 bool SocketLoop::may_wait() {
-  if (!ready_.empty() || !to_flush_.empty() || !is_running_) return false;
+  if (has_lists() || !is_running_) return false;
   alarm_.set(wheel_.next_event());
   return true;
 }

@@ -1,6 +1,7 @@
 #pragma once
-// What the two kernel backends' loops have in common: clocks, timers, randomness, mailbox, memory, the lists of streams
-// that want something before the next wait, and accepting. Waiting and moving bytes is the backend's.
+// What the backends' loops have in common: clocks, timers, randomness, mailbox, memory, the lists of streams that want
+// something before the next wait, and accepting. Waiting and moving bytes is the backend's. What is written here as a
+// call of the kernel and virtual is the simulator's to replace.
 //
 // One turn: wait, read_clocks(), handle events, run_ready(), run_timers(), flush_all(), bury().
 
@@ -67,14 +68,20 @@ class SocketLoop : public Loop {
   virtual void watch(SocketAcceptor& acceptor, bool wanted) = 0;
   virtual void forget(SocketAcceptor& acceptor) = 0;  // it is going away
   virtual int accept_flags() const = 0;               // for accept4
+  virtual void prepare_listening(int descriptor);     // makes sure of what take_connection() relies on
+  // Accepts one connection: its descriptor, or -errno.
+  virtual int take_connection(int listening, Address& peer);
 
  protected:
   SocketLoop();
+  SocketLoop(Instant now, WallTime wall_now, std::uint64_t seed);
   ~SocketLoop() override;
 
   virtual void recycle(SocketStream& stream) = 0;
 
   void read_clocks();
+  void set_clocks(Instant now, WallTime wall_now);  // for a turn that begins
+  bool has_lists() const { return !ready_.empty() || !to_flush_.empty(); }
   void run_ready();
   void run_timers() { wheel_.advance(now_); }
   void bury();

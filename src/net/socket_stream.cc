@@ -96,11 +96,17 @@ void SocketStream::let_go(Goodbye how) {
     loop_.queue_flush(*this);
     return wake_reading();
   }
-  if (how == Goodbye::abort && descriptor_ >= 0) {
-    const linger reset{.l_onoff = 1, .l_linger = 0};
-    (void)setsockopt(descriptor_, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);  // at worst the peer sees a FIN
-  }
+  if (how == Goodbye::abort && descriptor_ >= 0) reset_when_closed();
   close_now();
+}
+
+void SocketStream::reset_when_closed() {
+  const linger reset{.l_onoff = 1, .l_linger = 0};
+  (void)setsockopt(descriptor_, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);  // at worst the peer sees a FIN
+}
+
+void SocketStream::shut_down_writing() {
+  (void)::shutdown(descriptor_, SHUT_WR);  // fails only when the connection is gone, which reading will tell
 }
 
 void SocketStream::close_now() {
@@ -161,7 +167,7 @@ void SocketStream::sent(std::size_t count) {
 void SocketStream::drained() {
   if (wants_finish_ && !has_finished_) {
     has_finished_ = true;
-    (void)::shutdown(descriptor_, SHUT_WR);  // fails only when the connection is gone, which reading will tell
+    shut_down_writing();
   }
   if (life_ == Life::flushing) {
     if (has_ended_ || dropped_bytes_ > most_lingered_bytes) return close_now();

@@ -57,6 +57,9 @@ class SocketStream : public Stream {
 
   virtual void wake_reading() = 0;      // has continue_reading() called soon, when there may be something to read
   virtual void close_descriptor() = 0;  // at once, or when the last operation has come back
+  // The simulator's to replace.
+  virtual void shut_down_writing();
+  virtual void reset_when_closed();
 
   bool may_read() const;
   bool may_send() const { return !is_connecting_ && descriptor_ >= 0 && life_ != Life::failed && life_ != Life::dead; }

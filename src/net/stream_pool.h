@@ -17,6 +17,7 @@ class StreamPool {
     return *stream;
   }
   void give_back(Stream& stream) { free_.push_back(&stream); }
+  std::size_t in_use() const { return all_.size() - free_.size(); }
 
  private:
   std::deque<Stream> all_;  // addresses stay

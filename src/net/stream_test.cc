@@ -1,4 +1,4 @@
-// Streams as their users see them, on both backends.
+// Streams as their users see them, on all backends.
 #include "net/stream.h"
 
 #include <gtest/gtest.h>
@@ -18,7 +18,7 @@ using testing::End;
 using testing::kind_name;
 
 class StreamTest : public testing::LoopTest {};
-SLUICE_ON_BOTH_LOOPS(StreamTest);
+SLUICE_ON_ALL_LOOPS(StreamTest);
 
 char byte_at(std::size_t offset) { return static_cast<char>((offset * 2654435761u) >> 13); }
 

@@ -81,6 +81,16 @@ Instant TimerWheel::next_event() {
   return event.tick == no_tick ? Instant::max() : origin_ + milliseconds(event.tick);
 }
 
+std::size_t TimerWheel::count() const {
+  std::size_t count = 0;
+  for (const auto& level : slots_) {
+    for (const Slot& slot : level) {
+      for (const Timer* timer = slot.next_; timer != &slot; timer = timer->next_) ++count;
+    }
+  }
+  return count;
+}
+
 void TimerWheel::advance(Instant now) {
   if (now < origin_) return;
   const auto target = static_cast<std::uint64_t>(std::chrono::floor<milliseconds>(now - origin_).count());

@@ -33,6 +33,8 @@ class TimerWheel {
   // unfold).
   Instant next_event();
 
+  std::size_t count() const;  // timers that are set. For tests: walks over all slots
+
  private:
   static constexpr int levels = 7;  // 2^42 ms: 139 years
   static constexpr int slot_bits = 6;

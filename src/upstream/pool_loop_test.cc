@@ -1,4 +1,4 @@
-// The pool with the real HTTP/1 codec over real sockets, on both loops.
+// The pool with the real HTTP/1 codec on all loops.
 #include <gtest/gtest.h>
 
 #include "net/loop_fixture.h"
@@ -95,7 +95,7 @@ class PoolLoopTest : public net::testing::LoopTest {
   std::unique_ptr<H1Connector> connector;
   std::unique_ptr<Pool> pool;
 };
-SLUICE_ON_BOTH_LOOPS(PoolLoopTest);
+SLUICE_ON_ALL_LOOPS(PoolLoopTest);
 
 TEST_P(PoolLoopTest, OneConnectionServesManyRequests) {
   make_plan(address);

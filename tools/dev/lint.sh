@@ -35,8 +35,8 @@ chosen_files() {
   fi
   base=$(git merge-base HEAD origin/main 2>/dev/null || git rev-parse --verify -q HEAD || true)
   if [ $all = yes ] || [ -z "$base" ]; then
-    git ls-files --cached --others --exclude-standard -- src demo
+    git ls-files --cached --others --exclude-standard -- src demo tests/sim
   else
-    { git diff --name-only --diff-filter=d "$base" -- src demo && git ls-files --others --exclude-standard -- src demo; }
+    { git diff --name-only --diff-filter=d "$base" -- src demo tests/sim && git ls-files --others --exclude-standard -- src demo tests/sim; }
   fi | grep -E '\.(cc|h)$' | sort -u
 }

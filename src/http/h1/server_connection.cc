@@ -212,7 +212,13 @@ bool ServerConnection::fail(Refusal refusal) {
 
 // The answer is complete: what becomes of the connection (RFC 9112 section 9.3, 9.6; S05).
 bool ServerConnection::end_exchange() {
-  if (is_dead_ || is_expired_) return close(Goodbye::abort);
+  if (is_dead_) return close(Goodbye::abort);
+  if (std::exchange(is_expired_, false)) {
+    Pace& download = memory_->download;
+    if (!download.is_waiting() || !download.renew(download_terms(), taken_bytes(), now())) return close(Goodbye::abort);
+    arm(download.deadline());
+    return false;
+  }
   if (!exchange_.keep_alive) return close(Goodbye::flush_and_close);
   if (!memory_->reader.is_complete()) return drop_body();
   if (memory_->input.empty()) {
@@ -221,7 +227,8 @@ bool ServerConnection::end_exchange() {
   }
   if (ended_in_call_ || stream_->unsent_bytes() > most_unsent_bytes) {
     if (deadline_ != Instant::max()) return false;  // asked for already
-    arm(now() + owner_.settings_.client_idle_timeout);
+    memory_->download.wait(now());
+    arm(memory_->download.deadline());
     stream_->want_drained();
     return false;
   }

@@ -1,0 +1,90 @@
+#pragma once
+// One endpoint of an upstream: listens at its address, reads requests strictly, answers as each request's plan says,
+// and does wrong what it says. Lives on the network itself, without a loop.
+
+#include <deque>
+#include <optional>
+#include <string>
+
+#include "ledger.h"
+#include "message.h"
+#include "net/sim/network.h"
+
+namespace sluice::sim {
+
+class Service;
+
+// One connection from the gateway. Stays in memory until the run is over.
+class ServiceConnection final : private net::sim::Watcher {
+ public:
+  ServiceConnection(Service& service, int descriptor);
+  void close(bool is_reset);
+  bool is_open() const { return descriptor_ >= 0; }
+
+ private:
+  void on_ready(int descriptor) override;
+  void read_more();
+  bool read_message();
+  void take_head();
+  void check_reuse(std::uint64_t head_at);
+  void take_body();
+  void request_over();
+
+  void answer();
+  void write_answer();
+  std::size_t fault_at() const;
+  void send_more();
+  void answer_sent();
+  void apply_fault();
+  void close_if_idle();
+  bool has_fault(ServiceFault fault) const { return is_faulty_ && plan_->service_fault == fault; }
+  void later(Duration wait, void (ServiceConnection::*what)());
+
+  Service& service_;
+  net::sim::Network& network_;
+  Ledger& ledger_;
+  int descriptor_;
+  int serial_ = 0;  // of the request, so that late timers know
+  MessageReader reader_;
+  const RequestPlan* plan_ = nullptr;
+  Exchange* exchange_ = nullptr;
+  bool is_faulty_ = false;  // the plan's fault happens this time
+  bool has_body_ = false;   // the request that is read has come to its end: false while it has not
+  bool is_answering_ = false, is_answered_ = true;
+  bool is_deaf_ = false, is_ending_ = false, is_finished_ = false;
+  std::size_t body_seen_ = 0;
+  std::string out_;
+  std::size_t out_at_ = 0;
+  // Of the answer before: what the gateway must have read, and must not have read, before it uses the connection again.
+  std::uint64_t answers_end_ = 0;
+  bool may_be_reused_ = true, has_extra_ = false;
+};
+
+class Service {
+ public:
+  Service(net::sim::Network& network, Ledger& ledger, const EndpointPlan& plan, const net::Address& address);
+  // Closes everything: the run is over.
+  void end();
+  const EndpointPlan& plan() const { return plan_; }
+  net::sim::Network& network() { return network_; }
+  Ledger& ledger() { return ledger_; }
+
+ private:
+  struct Door final : net::sim::Watcher {
+    explicit Door(Service& its) : service(its) {}
+    void on_ready(int listening) override { service.accept(listening); }
+    Service& service;
+  };
+  void open();
+  void accept(int listening);
+
+  net::sim::Network& network_;
+  Ledger& ledger_;
+  const EndpointPlan& plan_;
+  const net::Address address_;
+  Door door_{*this};
+  std::optional<net::ListenSocket> socket_;
+  std::deque<ServiceConnection> connections_;
+};
+
+}  // namespace sluice::sim
