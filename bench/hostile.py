@@ -81,7 +81,7 @@ def main():
             # Room for half of an idle crowd and the good ones: the rest has to make room for each other.
             for kind, part, how in CROWDS:
                 config = CONFIG.format(crowd=options.crowd // 2 if kind == "idle" else options.crowd + 100)
-                with Gateway(config, pathlib.Path(folder) / kind, loop=options.loop,
+                with Gateway(config, pathlib.Path(folder) / kind, loop=options.loop, arguments=["--no-supervisor"],
                              upstream=f"127.0.0.1:{port}") as gateway:
                     for thread in os.listdir(f"/proc/{gateway.process.pid}/task"):
                         os.sched_setaffinity(int(thread), {cores[0]})

@@ -22,7 +22,9 @@ Limits Limits::of(const SharedLimitsConfig& config, const Machine& machine, std:
 
   const auto share = [&](std::uint64_t all) { return static_cast<std::int64_t>((all + workers - 1) / workers); };
   WorkerLimits& worker = limits.worker;
-  worker.requests = share(config.max_requests ? *config.max_requests : limits.connections.all);
+  // Connections spread unevenly over workers: what nobody set must not refuse on one what fits all.
+  worker.requests =
+      config.max_requests ? share(*config.max_requests) : static_cast<std::int64_t>(limits.connections.all);
   worker.normal_requests = has_critical_routes ? std::max<std::int64_t>(worker.requests * 9 / 10, 1) : worker.requests;
   worker.loop_lag = config.max_loop_lag;
   worker.memory_bytes =

@@ -16,8 +16,8 @@ TEST(Limits, WhatTheMachineHasIsShared) {
   const Limits limits = Limits::of({}, machine, 4, true);
   EXPECT_EQ(limits.connections.all, (20'000u - 128u) / 2);
   EXPECT_EQ(limits.connections.per_client, 1'000u);
-  EXPECT_EQ(limits.worker.requests, 2'484);
-  EXPECT_EQ(limits.worker.normal_requests, 2'235);
+  EXPECT_EQ(limits.worker.requests, 9'936) << "not shared unless it is set: connections spread unevenly";
+  EXPECT_EQ(limits.worker.normal_requests, 8'942);
   EXPECT_EQ(limits.worker.memory_bytes, 512 << 20);
   EXPECT_EQ(limits.worker.loop_lag, std::chrono::milliseconds(100));
   EXPECT_EQ(limits.exchange_buffer_bytes, 64u * 1024);
