@@ -12,6 +12,7 @@ namespace {
 std::size_t allocations = 0;
 }
 
+#if !__has_feature(thread_sanitizer)  // which has operators of its own: there nothing is counted
 void* operator new(std::size_t size) {
   ++allocations;
   void* const memory = std::malloc(size);
@@ -20,6 +21,7 @@ void* operator new(std::size_t size) {
 }
 void operator delete(void* memory) noexcept { std::free(memory); }
 void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
+#endif
 
 namespace sluice::net {
 namespace {

@@ -12,6 +12,7 @@ namespace {
 std::atomic<std::size_t> allocations{0};
 }
 
+#if !__has_feature(thread_sanitizer)  // which has operators of its own: there nothing is counted
 void* operator new(std::size_t size) {
   allocations.fetch_add(1, std::memory_order_relaxed);
   if (void* const made = std::malloc(size)) return made;
@@ -19,6 +20,7 @@ void* operator new(std::size_t size) {
 }
 void operator delete(void* memory) noexcept { std::free(memory); }
 void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
+#endif
 
 namespace sluice::route {
 namespace {

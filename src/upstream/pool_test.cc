@@ -13,6 +13,7 @@ namespace {
 std::size_t allocations = 0;  // of this binary: its operator new is replaced
 }
 
+#if !__has_feature(thread_sanitizer)  // which has operators of its own: there nothing is counted
 void* operator new(std::size_t size) {
   ++allocations;
   void* const memory = std::malloc(size);
@@ -21,6 +22,7 @@ void* operator new(std::size_t size) {
 }
 void operator delete(void* memory) noexcept { std::free(memory); }
 void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
+#endif
 
 namespace sluice::upstream {
 namespace {
