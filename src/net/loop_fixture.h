@@ -97,7 +97,7 @@ class LoopTest : public ::testing::TestWithParam<LoopKind>, public AcceptHandler
   }
 
   // Runs the loop until `done` holds, looked at every millisecond. False when `patience` passes first.
-  bool run_until(std::function<bool()> done, Duration patience = std::chrono::seconds(10)) {
+  bool run_until(std::function<bool()> done, Duration patience = std::chrono::seconds(60)) {
     done_ = std::move(done);
     deadline_ = loop->now() + patience;
     loop->set_timer(look_, Duration(0));

@@ -18,8 +18,8 @@ verb_coverage() {
   done
   llvm-profdata-19 merge -sparse -o $folder/profile $folder/profiles/*.raw
   llvm-cov-19 report -instr-profile=$folder/profile -show-region-summary=false -show-branch-summary=false \
-    -ignore-filename-regex='_test|_fuzz|fake_|fixture' "$folder/sluice_http_test" \
-    "${targets[@]/#/-object=$folder/}" -sources src/http >$folder/report
+    -ignore-filename-regex='_test|_fuzz|fake_|fixture|second_parser' "$folder/sluice_http_test" \
+    "${targets[@]/#/-object=$folder/}" -sources src/http >$folder/report 2>$folder/report.log
   coverage_table $folder/report
 }
 
