@@ -17,6 +17,8 @@ MIB = 1 << 20
 
 needs_descriptors = pytest.mark.skipif(
     descriptors() < CROWD * 2 + 512, reason=f"`ulimit -n` is {descriptors()}: the crowd wants {CROWD * 2 + 512}")
+measures_memory = pytest.mark.skipif(
+    "SLUICE_SANITIZED" in os.environ, reason="a sanitizer's memory is its own: measured in the release build")
 
 
 class GoodClients:
@@ -81,6 +83,7 @@ def calm(running):
 
 
 @needs_descriptors
+@measures_memory
 def test_d01_five_thousand_that_trickle_their_heads(gateway, upstream, figure):
     running = gateway("""
         access_log: {to: "off"}
@@ -161,6 +164,7 @@ def test_r09_requests_are_refused_when_memory_is_short(gateway, upstream):
     assert running.wait_log(lambda line: line.get("cause") == "gateway_overloaded")["detail"] == "memory"
 
 
+@measures_memory
 def test_r09_slow_readers_meet_the_bound_of_memory(gateway, upstream, figure):
     """Forty readers that take nothing come at once: more than the budget holds, so some are cut, and memory stays bounded."""
     readers, budget = 40, 4 * MIB
