@@ -46,19 +46,20 @@ def load(options, gateway, seconds):
 
 
 def measure(options, gateway, kind, part, how):
-    peace, war, most, lost = [], [], 0.0, 0
+    peace, war, most, answered, failed = [], [], 0.0, 0, 0
     for _ in range(options.rounds):
         peace.append(load(options, gateway, options.secs)["p99"])
         with Crowd(gateway.address, kind, max(int(options.crowd * part), 1), **how):
             seen = load(options, gateway, options.secs)
             most = max(most, resident_mib(gateway.process.pid))
         war.append(seen["p99"])
-        lost += seen["errs"] + seen["non2xx"]
+        answered += seen["ok"]
+        failed += seen["errs"] + seen["non2xx"]
         time.sleep(1)
     before, under = statistics.median(peace), statistics.median(war)
     print(f"{kind:10} {int(options.crowd * part):6} clients: p99 {before:8.0f} us in peace, {under:8.0f} us beside them: "
-          f"{under / before:5.2f} times; {lost} good requests lost of {int(options.rate * options.secs * options.rounds)}; "
-          f"{most:.0f} MiB at most", flush=True)
+          f"{under / before:5.2f} times; of {options.rate * options.secs * options.rounds} good requests {answered} answered in "
+          f"time, {failed} failed; {most:.0f} MiB at most", flush=True)
 
 
 def main():
@@ -80,7 +81,7 @@ def main():
         with tempfile.TemporaryDirectory() as folder:
             # Room for half of an idle crowd and the good ones: the rest has to make room for each other.
             for kind, part, how in CROWDS:
-                config = CONFIG.format(crowd=options.crowd // 2 if kind == "idle" else options.crowd + 100)
+                config = CONFIG.format(crowd=options.crowd // 2 if kind == "idle" else options.crowd * 3 // 2 + 100)
                 with Gateway(config, pathlib.Path(folder) / kind, loop=options.loop, arguments=["--no-supervisor"],
                              upstream=f"127.0.0.1:{port}") as gateway:
                     for thread in os.listdir(f"/proc/{gateway.process.pid}/task"):

@@ -188,9 +188,9 @@ def open_loop(address, per_second, seconds, path="/"):
 
 
 def test_r08_three_times_what_it_can(gateway, upstream, figure):
-    """Capacity: 10 requests at once of 50 ms each, 200 a second; 9 of them for routes that are not critical."""
-    running = gateway(CRITICAL)
-    upstream.default = (0.05, OK)
+    """Capacity: 40 requests at once of 200 ms each, 200 a second; 36 of them for routes that are not critical."""
+    running = gateway(CRITICAL.replace("max_requests: 10", "max_requests: 40"))
+    upstream.default = (0.2, OK)
     calm = open_loop(running.address, 20, 1)
     assert {one[0] for one in calm} == {200}
     critical = []
@@ -248,19 +248,17 @@ def test_d02_who_reads_too_slowly_is_cut_and_who_keeps_the_rate_is_not(gateway, 
             client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 32 * 1024)
             client.connect(running.address)
             client.sendall(GET)
-        line, deadline = None, time.monotonic() + 20
+        line, taken, deadline = None, 0, time.monotonic() + 20
         while line is None and time.monotonic() < deadline:
             slow.recv(1000)  # 20 KB a second
             for _ in range(20):
-                steady.recv(1 << 14)  # several MB a second
+                taken += len(steady.recv(1 << 14))  # several MB a second
             line = running.wait_log(lambda line: True, 0.05)
         assert line["cause"] == "client_too_slow" and line["side"] == "client"
         steady.settimeout(10)
-        left = 16 * MIB
-        with contextlib.suppress(TimeoutError):
-            while left > 0 and (data := steady.recv(1 << 18)):
-                left -= len(data)
-    assert len(running.log_lines()) == 2 and "cause" not in running.wait_log(lambda line: "cause" not in line)
+        while taken < 16 * MIB and (data := steady.recv(1 << 18)):  # its head counts too: the last bytes may stay
+            taken += len(data)
+    assert running.wait_log(lambda line: "cause" not in line), "the other one had the whole answer"
 
 
 def test_d02_a_body_below_the_rate_is_refused(gateway, upstream):
