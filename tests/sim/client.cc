@@ -284,7 +284,10 @@ bool Client::read_message() {
   const Found found = reader_.next();
   if (found == Found::nothing) return false;
   if (next_ == answering_) {
-    ledger_.violate(0, "bytes came that no request asked for");
+    const bool is_turned_away = found == Found::head && reader_.head.start.starts_with("HTTP/1.1 503 ");
+    // Turned away: before a request is read, so that HEAD gets a body too.
+    if (!ledger_.has_caps() || (!is_turned_away && !is_closing_))
+      ledger_.violate(0, "bytes came that no request asked for");
     close(true);
     connection_over();
     return false;

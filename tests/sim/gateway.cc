@@ -32,6 +32,11 @@ std::string yaml_of(const Scenario& scenario, const Change& config) {
   std::string text = "listeners:\n";
   for (int i = 0; i < (config.has_second_listener ? 2 : 1); ++i)
     text += "  - {name: l" + std::to_string(i) + ", bind: \"" + listener_address(i).text() + "\", " + times + "}\n";
+  text += "limits: {exchange_buffer: " + std::to_string(scenario.exchange_buffer) + "B";
+  if (scenario.max_connections > 0) text += ", max_connections: " + std::to_string(scenario.max_connections);
+  if (scenario.max_requests > 0) text += ", max_requests: " + std::to_string(scenario.max_requests);
+  if (scenario.max_memory > 0) text += ", max_memory: " + std::to_string(scenario.max_memory) + "B";
+  text += "}\n";
   text +=
       "admin: {bind: \"127.0.0.1:1\"}\nglobal_policies:\n  - request_id: {}\n  - forwarded: {}\n  - body_limit: "
       "{max: " +
@@ -66,6 +71,7 @@ Gateway::Gateway(const Scenario& scenario, net::sim::Network& network, Ledger& l
       ledger_(ledger),
       causes_(all_causes()),
       kept_(static_cast<std::size_t>(scenario.workers), causes_) {
+  kept_.machine = {.descriptors = 20'000, .memory_bytes = std::uint64_t{1} << 32};
   for (int number = 0; number < scenario.workers; ++number) {
     auto loop = std::make_unique<net::sim::SimLoop>(network);
     net::sim::SimLoop* const kept = loop.get();

@@ -16,10 +16,15 @@ class Generator {
     scenario.workers = chance(40) ? 1 : between(2, 3);
     is_burst_ = chance(30);
     is_narrow_ = chance(40);
+    is_slow_link_ = chance(4);
     make_weather(scenario);
     scenario.is_round_robin = chance(50);
     scenario.max_idle = one_of({256, 256, 1, 0});
     if (chance(15)) scenario.request_timeout = one_of({1'500, 4'000});
+    scenario.exchange_buffer = one_of({65'536, 65'536, 65'536, 16'384, 4'096});
+    if (!is_calm_ && chance(8)) scenario.max_connections = between(1, 6);
+    if (!is_calm_ && chance(8)) scenario.max_requests = between(1, 6);
+    if (!is_calm_ && chance(8)) scenario.max_memory = 1 << 20;
     scenario.first = config(0);
     make_endpoints(scenario);
     make_clients(scenario);
@@ -35,6 +40,7 @@ class Generator {
   int one_of(std::initializer_list<int> of) { return of.begin()[between(0, static_cast<int>(of.size()) - 1)]; }
   // Mostly small, at times large.
   int size(int large) {
+    if (is_slow_link_ && chance(30)) return between(60'000, 200'000);
     return chance(15) ? 0 : chance(70) ? between(1, 2'000) : between(1, chance(30) ? large : 40'000);
   }
 
@@ -44,6 +50,9 @@ class Generator {
     scenario.window = one_of({65'536, 65'536, 262'144, 4'096, 900});
     scenario.block = one_of({16'384, 16'384, 2'000, 300});
     scenario.most_turn = one_of({0, 0, 100, 1'500});
+    if (!is_slow_link_) return;
+    scenario.most_delay = 20'000;
+    scenario.window = 900;
   }
 
   Change config(int at) {
@@ -134,8 +143,9 @@ class Generator {
   Random random_;
   const std::uint64_t seed_;
   bool is_calm_ = false;
-  bool is_burst_ = false;   // everything happens in the same few milliseconds
-  bool is_narrow_ = false;  // one endpoint for each upstream: connections are used again and again
+  bool is_slow_link_ = false;  // every byte takes its time: what is large takes longer than the timeouts
+  bool is_burst_ = false;      // everything happens in the same few milliseconds
+  bool is_narrow_ = false;     // one endpoint for each upstream: connections are used again and again
   int fault_percent_ = 0;
 };
 

@@ -110,7 +110,8 @@ void Ledger::judge_routing(int tag, const Exchange& it) {
   const auto found = configs_.find(it.generation);
   if (found == configs_.end()) return violate(tag, "served under a plan that never was: " + it.line);
   const Change& config = found->second;
-  if (it.logged_cause.starts_with("request_") && it.upstream.empty()) return;  // refused before it had a route
+  const bool is_early = it.logged_cause.starts_with("request_") || it.logged_cause == "gateway_overloaded";
+  if (is_early && it.upstream.empty()) return;  // refused before it had a route
   const int group = config.to[static_cast<std::size_t>(it.plan->route)];
   if (group < 0) {
     if (it.logged_cause != "no_route") violate(tag, "there is no route for it: " + it.line);
@@ -125,6 +126,8 @@ void Ledger::judge_routing(int tag, const Exchange& it) {
 }
 
 void Ledger::judge_answer(int tag, const Exchange& it) {
+  const bool is_turned_away = it.lines == 0 && !it.is_from_service && it.status == 503;
+  if (is_turned_away && scenario_.max_connections > 0) return;  // before a byte was read
   if (it.lines == 0 && it.cause != "request_malformed" && it.cause != "request_header_timeout" &&
       it.plan->fault == ClientFault::none)
     violate(tag, "answered, but not logged");
@@ -147,7 +150,8 @@ void Ledger::judge_silence(int tag, const Exchange& it) {
   if (it.lines == 0) {
     // Never taken up. The gateway may close an idle connection when it drains or its listener goes.
     if (is_begun) return violate(tag, "an answer was begun and not logged");
-    if (it.is_excused || is_draining || (it.listener == 1 && has_second_listener_gone) || has_exhaustion_) return;
+    if (it.is_excused || is_draining || (it.listener == 1 && has_second_listener_gone) || has_exhaustion_ || has_caps())
+      return;
     return violate(tag, "no answer, no line in the log, and nobody to blame");
   }
   if (it.logged_cause.empty()) {
@@ -191,6 +195,8 @@ bool Ledger::is_justified(const Exchange& it, std::string_view cause) const {
   if (cause == "request_body_too_large") return plan.body > body_limit;
   if (cause == "upstream_connect_refused") return has_down_endpoint_;
   if (cause == "upstream_connect_timeout") return has_black_hole_;
+  if (cause == "gateway_overloaded") return scenario_.max_requests > 0 || has_caps();
+  if (cause == "gateway_memory_exhausted") return scenario_.max_memory > 0;
   if (cause == "gateway_exhausted") return has_exhaustion_;
   if (cause == "upstream_response_malformed") return it.is_broken_by_service || has_extra_bytes_;
   if (cause == "upstream_reset")

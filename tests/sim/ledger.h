@@ -64,6 +64,8 @@ class Ledger {
   bool is_draining = false, is_cut = false;
   bool has_second_listener_gone = false;
   bool has_exhaustion() const { return has_exhaustion_; }
+  // Connections may be turned away, and idle ones closed.
+  bool has_caps() const { return scenario_.max_connections > 0 || scenario_.max_memory > 0; }
 
   void read_log(std::string_view lines);
   // All rules that need the end of the run.

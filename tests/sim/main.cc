@@ -1,6 +1,5 @@
 // sluice_sim: plays scenarios of the simulated world. docs/testing.md says how it is used.
-#include <unistd.h>
-
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
@@ -67,7 +66,11 @@ bool play(const Scenario& scenario, const std::string& name, const Options& opti
   if (options.is_shrunk || !options.keep.empty()) {
     const std::string small = to_script(shrink(scenario, 2'000));
     std::printf("smallest that fails:\n%s", small.c_str());
-    if (!options.keep.empty()) std::ofstream(options.keep + "/" + name + ".sim") << small;
+    if (!options.keep.empty()) {
+      std::string file = name;
+      std::ranges::replace(file, ' ', '_');
+      std::ofstream(options.keep + "/" + file + ".sim") << small;
+    }
   }
   std::fflush(stdout);
   return false;

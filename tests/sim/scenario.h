@@ -139,6 +139,8 @@ struct Scenario {
   int least_delay = 20, most_delay = 200, short_percent = 0, window = 65'536, block = 16'384, most_turn = 0;
   int request_timeout = 0;  // of the upstreams, ms; 0: none
   int max_idle = 256;
+  int max_connections = 0, max_requests = 0, max_memory = 0;  // of `limits`; 0: the defaults, which are never reached
+  int exchange_buffer = 65'536;
   bool is_round_robin = false;
   Change first;  // the config at the start
   std::vector<EndpointPlan> endpoints;
@@ -150,7 +152,9 @@ struct Scenario {
     v.number("seed", seed), v.number("workers", workers), v.number("least_delay", least_delay);
     v.number("most_delay", most_delay), v.number("short_percent", short_percent), v.number("window", window);
     v.number("block", block), v.number("most_turn", most_turn), v.number("request_timeout", request_timeout);
-    v.number("max_idle", max_idle), v.flag("round_robin", is_round_robin);
+    v.number("max_idle", max_idle), v.number("max_connections", max_connections);
+    v.number("max_requests", max_requests), v.number("max_memory", max_memory);
+    v.number("exchange_buffer", exchange_buffer), v.flag("round_robin", is_round_robin);
   }
 };
 

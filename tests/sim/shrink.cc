@@ -20,6 +20,7 @@ class Resetter {
     if (name == "piece" || name == "answer_piece") fallback = 4'000;
     if (name == "status" || name == "answer") fallback = name == "status" ? 200 : 100;
     if (name == "max_idle") fallback = 256;
+    if (name == "exchange_buffer") fallback = 65'536;
     if (name == "r0" || name == "r1" || name == "r2" || name == "u0" || name == "u1") return;
     set(value, fallback);
   }
