@@ -1,5 +1,6 @@
 #include "control/machine.h"
 
+#include <fmt/format.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -48,6 +49,27 @@ gateway::Machine read_machine() {
   if (getrlimit(RLIMIT_NOFILE, &files) == 0) machine.descriptors = files.rlim_cur;
   machine.memory_bytes = group_memory(physical_memory());
   return machine;
+}
+
+void raise_descriptor_limit() {
+  rlimit files{};
+  if (getrlimit(RLIMIT_NOFILE, &files) != 0 || files.rlim_cur == files.rlim_max) return;
+  files.rlim_cur = files.rlim_max;
+  (void)setrlimit(RLIMIT_NOFILE, &files);  // refused: what there is is told by read_machine()
+}
+
+std::optional<std::string> doubt_descriptors(const gateway::Machine& machine, const gateway::ConnectionCaps& caps) {
+  // A client's connection, and one to an upstream for its exchange.
+  const std::uint64_t needed = 2 * caps.all + gateway::Limits::reserved_descriptors;
+  if (needed <= machine.descriptors) return std::nullopt;
+  return fmt::format(
+      "limits.max_connections: {} connections may need {} file descriptors, and the process may open {}: raise the "
+      "hard "
+      "limit (ulimit -Hn, LimitNOFILE= of systemd), or lower max_connections to {}",
+      caps.all, needed, machine.descriptors,
+      machine.descriptors > gateway::Limits::reserved_descriptors
+          ? (machine.descriptors - gateway::Limits::reserved_descriptors) / 2
+          : 0);
 }
 
 }  // namespace sluice::control

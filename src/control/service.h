@@ -2,6 +2,7 @@
 // The running gateway: starts the workers, publishes plans, reloads, drains. Lives on the control thread, which is the
 // main thread; other threads reach it by post().
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -14,9 +15,11 @@
 #include "control/last_good.h"
 #include "control/loader.h"
 #include "control/log_writer.h"
+#include "control/privileges.h"
 #include "control/prometheus.h"
 #include "control/socket_source.h"
 #include "control/supervisor_link.h"
+#include "control/watchdog.h"
 #include "control/watcher.h"
 #include "gateway/worker.h"
 #include "net/loop.h"
@@ -48,6 +51,7 @@ class Service {
  private:
   struct WorkerThread {
     std::unique_ptr<gateway::Worker> worker;
+    std::unique_ptr<std::atomic<pid_t>> id;  // the kernel's, of the thread; 0 before it runs
     std::thread thread;
   };
   // A listening address, as the workers have it.
@@ -64,7 +68,13 @@ class Service {
   std::optional<Loaded> load_ordered(const SupervisorLink::Order& order);
   std::optional<Loaded> load_other(const std::string& text, std::string_view reason);
   std::optional<Loaded> load_stored(std::string_view reason);
+  // What only root may do has been done: service_rights.cc
+  bool drop_rights(const gateway::RootConfig& config);
+  void check_descriptors(const gateway::RootConfig& config) const;
+  void prepare_state_folder(const std::optional<Identity>& identity);
   void start_threads();
+  void start_watchdog();
+  void on_stuck(const std::string& worker);
   void announce() const;
 
   // ---- what a config needs from the system: service_prepare.cc
@@ -132,6 +142,8 @@ class Service {
   std::unique_ptr<AdminServer> admin_;
   net::Address admin_configured_, admin_bound_;
   std::unique_ptr<Watcher> watcher_;
+  std::unique_ptr<Watchdog> watchdog_;
+  std::string user_, group_;  // as the config said at the start
   net::Timer drain_timer_, drain_delay_timer_, cut_timer_, proven_timer_;
   std::optional<LastGood> last_good_;  // absent without a state folder
   std::string text_;         // of the config file as it was read last, in force or refused: an equal one does nothing

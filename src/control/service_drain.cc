@@ -74,6 +74,7 @@ void Service::on_worker_drained() {
 
 void Service::stop_threads() {
   watcher_.reset();
+  watchdog_.reset();
   link_.reset();
   for (WorkerThread& entry : workers_) {
     if (!entry.thread.joinable()) continue;

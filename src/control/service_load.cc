@@ -70,7 +70,8 @@ bool Service::load_first(const SupervisorLink::Order& order) {
   if (!loaded) return false;
   exit_code_ = exit_start;
   auto prepared = prepare(loaded->config);
-  if (!prepared) return false;
+  if (!prepared || !drop_rights(loaded->config)) return false;
+  check_descriptors(loaded->config);
   exit_code_ = exit_ok;
   accept(std::move(*loaded), std::move(*prepared));
   return true;

@@ -48,7 +48,9 @@ std::string Service::metrics_text() {
                      .process = {.crashes = counts_.crashes,
                                  .stuck = counts_.stuck,
                                  .upgrades = counts_.upgrades,
-                                 .failed_upgrades = counts_.failed_upgrades},
+                                 .failed_upgrades = counts_.failed_upgrades,
+                                 .stalls = watchdog_ != nullptr ? watchdog_->stalls() : 0,
+                                 .descriptor_limit = kept_.machine.descriptors},
                      .log = log_.stats()};
   input.config.is_last_good = !fallback_reason_.empty();
   std::vector<const gateway::WorkerMetrics*> workers;

@@ -43,6 +43,8 @@ void Service::refuse(const config::Diagnostics& diagnostics) {
 void Service::accept(Loaded loaded, Prepared prepared) {
   drain_timeout_ = loaded.config.drain_timeout;
   drain_delay_ = loaded.config.drain_delay;
+  if (generation_ > 0 && (loaded.config.user != user_ || loaded.config.group != group_))
+    say(Level::warning, "user, group: who the process is cannot be changed while it runs: the next start does");
   if (prepared.admin) admin_.reset();
   release_removed(prepared);
   listeners_ = std::move(prepared.listeners);

@@ -1,5 +1,8 @@
 #include <fmt/format.h>
 #include <sys/resource.h>
+#include <unistd.h>
+
+#include <cstdlib>
 
 #include "control/journal.h"
 #include "control/machine.h"
@@ -39,6 +42,8 @@ int Service::run() {
     return exit_start;
   }
   loop_ = std::move(*loop);
+  forbid_new_privileges();
+  raise_descriptor_limit();
   kept_.machine = read_machine();
   const auto order = meet_supervisor();
   if (!order) return exit_start;
@@ -61,15 +66,22 @@ bool Service::make_workers() {
       return false;
     }
     const auto drained = [this] { loop_->post([this] { on_worker_drained(); }); };
-    workers_.push_back(
-        {std::make_unique<gateway::Worker>(number, std::move(*loop), causes_, log_.add_ring(), drained), {}});
+    workers_.push_back({std::make_unique<gateway::Worker>(number, std::move(*loop), causes_, log_.add_ring(), drained),
+                        std::make_unique<std::atomic<pid_t>>(0),
+                        {}});
   }
   return true;
 }
 
 void Service::start_threads() {
   log_.start();
-  for (WorkerThread& entry : workers_) entry.thread = std::thread([&worker = *entry.worker] { worker.run(); });
+  for (WorkerThread& entry : workers_)
+    entry.thread = std::thread([&worker = *entry.worker, &id = *entry.id] {
+      id = ::gettid();
+      ::pthread_setname_np(::pthread_self(), fmt::format("worker-{}", worker.number()).c_str());
+      worker.run();
+    });
+  start_watchdog();
   watcher_ = std::make_unique<Watcher>(
       options_.config_path, [this](int number) { loop_->post([this, number] { on_signal(number); }); },
       [this] { loop_->post([this] { reload(); }); });
@@ -78,6 +90,31 @@ void Service::start_threads() {
   // This thread alone, and last, for threads inherit it: a large config compiles in what time the workers leave it.
   constexpr int niceness = 10;
   (void)setpriority(PRIO_PROCESS, 0, niceness);
+}
+
+void Service::start_watchdog() {
+  std::vector<Watchdog::Subject> subjects;
+  for (WorkerThread& entry : workers_)
+    subjects.push_back({.name = fmt::format("worker {}", entry.worker->number()),
+                        .counters = [&worker = *entry.worker] { return worker.loop_counters(); },
+                        .waited_for_processor = [&id = *entry.id] { return read_wait_for_processor(id); },
+                        .thread = entry.thread.native_handle()});
+  watchdog_ =
+      std::make_unique<Watchdog>(std::move(subjects),
+                                 Watchdog::Events{.report = [](const std::string& text) { say(Level::warning, text); },
+                                                  .on_stuck = [this](const std::string& worker) { on_stuck(worker); }},
+                                 Watchdog::Settings{});
+  watchdog_->start();
+}
+
+// On the watchdog's thread. A thread cannot be replaced without leaving broken what it was at: the process is.
+void Service::on_stuck(const std::string& worker) {
+  if (link_ != nullptr) return link_->say(fmt::format("replace {} has not turned its loop for 2 s", worker));
+  say(Level::error,
+      fmt::format("{} has not turned its loop for 2 s, and there is no supervisor to replace the process: "
+                  "it ends itself",
+                  worker));
+  std::abort();
 }
 
 void Service::announce() const {

@@ -237,6 +237,8 @@ struct RootConfig {
   SharedLimitsConfig limits;
   milliseconds drain_delay{5'000};
   milliseconds drain_timeout{30'000};
+  std::string user;
+  std::string group;
 
   static constexpr const char* doc = "Sluice configuration.";
   static constexpr auto fields() {
@@ -258,6 +260,10 @@ struct RootConfig {
               "to close, so that balancers look away first: longer than they take to notice. SIGINT does not wait."),
         field("drain_timeout", &RootConfig::drain_timeout, milliseconds{0}, hours{24},
               "How long SIGTERM waits, after `drain_delay`, for exchanges in progress."),
+        field("user", &RootConfig::user,
+              "Whom the gateway process becomes when it was started as root, once its sockets and its log are open: a "
+              "name or a number. Read at the start only."),
+        field("group", &RootConfig::group, "Its group, a name or a number; default: the user's."),
     };
   }
 };

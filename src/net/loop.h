@@ -104,6 +104,7 @@ class Loop {
 
   struct Counters {  // read by any thread; written by the loop's with relaxed stores
     std::uint64_t turns, received_bytes, sent_bytes, receives, sends, accepts, accept_errors, connects;
+    bool is_waiting;  // for events: it has nothing to do
   };
   virtual Counters counters() const = 0;
   virtual LoopKind kind() const = 0;

@@ -24,12 +24,14 @@ void SocketLoop::set_clocks(Instant now, WallTime wall_now) {
   now_ = now;
   wall_now_ = wall_now;
   tallies_.turns.add(1);
+  tallies_.is_waiting.store(false, std::memory_order_relaxed);
 }
 
 Loop::Counters SocketLoop::counters() const {
   const Tallies& t = tallies_;
-  return {t.turns.read(), t.received_bytes.read(), t.sent_bytes.read(),    t.receives.read(),
-          t.sends.read(), t.accepts.read(),        t.accept_errors.read(), t.connects.read()};
+  return {t.turns.read(),         t.received_bytes.read(), t.sent_bytes.read(),
+          t.receives.read(),      t.sends.read(),          t.accepts.read(),
+          t.accept_errors.read(), t.connects.read(),       t.is_waiting.load(std::memory_order_relaxed)};
 }
 
 void SocketLoop::queue_flush(SocketStream& stream) {
@@ -91,6 +93,7 @@ void SocketLoop::bury() {
 bool SocketLoop::may_wait() {
   if (has_lists() || !is_running_) return false;
   alarm_.set(wheel_.next_event());
+  tallies_.is_waiting.store(true, std::memory_order_relaxed);
   return true;
 }
 

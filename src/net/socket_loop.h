@@ -35,6 +35,7 @@ class Tally {
 class SocketLoop : public Loop {
  public:
   struct Tallies {
+    std::atomic<bool> is_waiting{false};
     Tally turns, received_bytes, sent_bytes, receives, sends, accepts, accept_errors, connects;
   };
 
