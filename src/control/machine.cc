@@ -62,14 +62,15 @@ std::optional<std::string> doubt_descriptors(const gateway::Machine& machine, co
   // A client's connection, and one to an upstream for its exchange.
   const std::uint64_t needed = 2 * caps.all + gateway::Limits::reserved_descriptors;
   if (needed <= machine.descriptors) return std::nullopt;
-  return fmt::format(
+  std::string text = fmt::format(
       "limits.max_connections: {} connections may need {} file descriptors, and the process may open {}: raise the "
       "hard "
-      "limit (ulimit -Hn, LimitNOFILE= of systemd), or lower max_connections to {}",
-      caps.all, needed, machine.descriptors,
-      machine.descriptors > gateway::Limits::reserved_descriptors
-          ? (machine.descriptors - gateway::Limits::reserved_descriptors) / 2
-          : 0);
+      "limit (ulimit -Hn, LimitNOFILE= of systemd)",
+      caps.all, needed, machine.descriptors);
+  if (machine.descriptors > gateway::Limits::reserved_descriptors)
+    text += fmt::format(", or lower max_connections to {}",
+                        (machine.descriptors - gateway::Limits::reserved_descriptors) / 2);
+  return text;
 }
 
 }  // namespace sluice::control

@@ -70,7 +70,7 @@ class Service {
   std::optional<Loaded> load_stored(std::string_view reason);
   // What only root may do has been done: service_rights.cc
   bool drop_rights(const gateway::RootConfig& config);
-  void check_descriptors(const gateway::RootConfig& config) const;
+  void check_descriptors(const gateway::Plan& plan) const;
   void prepare_state_folder(const std::optional<Identity>& identity);
   void start_threads();
   void start_watchdog();

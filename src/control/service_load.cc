@@ -71,7 +71,7 @@ bool Service::load_first(const SupervisorLink::Order& order) {
   exit_code_ = exit_start;
   auto prepared = prepare(loaded->config);
   if (!prepared || !drop_rights(loaded->config)) return false;
-  check_descriptors(loaded->config);
+  check_descriptors(*loaded->plan);
   exit_code_ = exit_ok;
   accept(std::move(*loaded), std::move(*prepared));
   return true;

@@ -47,9 +47,8 @@ void Service::prepare_state_folder(const std::optional<Identity>& identity) {
                                     identity->name, strerrordesc_np(errno)));
 }
 
-void Service::check_descriptors(const gateway::RootConfig& config) const {
-  const auto limits = gateway::Limits::of(config.limits, kept_.machine, kept_.workers);
-  if (const auto doubt = doubt_descriptors(kept_.machine, limits.connections)) say(Level::warning, *doubt);
+void Service::check_descriptors(const gateway::Plan& plan) const {
+  if (const auto doubt = doubt_descriptors(kept_.machine, plan.limits.connections)) say(Level::warning, *doubt);
 }
 
 }  // namespace sluice::control
