@@ -43,7 +43,7 @@ struct SharedLimitsConfig {
             .one_or_many()
             .example("[10.0.0.0/8]"),
         field("max_requests", &SharedLimitsConfig::max_requests, 1u, 10'000'000u,
-              "Most requests in progress; each worker has an equal share. Past it they are answered 503. Where routes "
+              "Most requests in progress; each worker has an equal share of a number given here. Past it they are answered 503. Where routes "
               "have "
               "`priority: critical` the last tenth is theirs alone. By default as many as `max_connections`."),
         field(
