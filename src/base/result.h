@@ -15,10 +15,10 @@ enum class Code : std::uint8_t {
   unsupported,  // well formed, but a feature this gateway refuses
   timed_out,
   refused,      // nobody listens there
-  unreachable,  // no way there: no route, no address, no local port
+  unreachable,  // no way there: no route, no such address
   reset,        // the peer cut the connection
   closed,       // the peer ended the connection in an orderly way, too early
-  unavailable,  // no endpoint, or shutting down
+  unavailable,  // no endpoint, no local port towards it, or shutting down
   denied,
   exhausted,  // out of descriptors, memory budget, queue space
 };

@@ -18,6 +18,7 @@ enum class Metric : std::uint8_t {
   config_loaded,
   config_last_reload,
   config_reloads,
+  config_plans,
   config_is_last_good,
   config_is_proven,
   gateway_restarts,
@@ -54,6 +55,7 @@ enum class Metric : std::uint8_t {
   endpoint_set_aside,
   endpoint_set_asides,
   endpoint_failures,
+  upstream_panic,
   pool_connects,
   pool_connect_failures,
   pool_reuses,
@@ -66,7 +68,7 @@ enum class Metric : std::uint8_t {
   log_errors,
   log_failing
 };
-constexpr std::array<MetricInfo, 52> infos{{
+constexpr std::array<MetricInfo, 54> infos{{
     {"sluice_build_info", gauge, "Always 1; the labels say what is running.", "version, loop"},
     {"sluice_config_generation", gauge, "Generation of the plan in force; each accepted change adds one.", ""},
     {"sluice_config_loaded_timestamp_seconds", gauge, "When the plan in force came into force, in seconds since 1970.",
@@ -75,6 +77,8 @@ constexpr std::array<MetricInfo, 52> infos{{
      "1 when the last change of the config was accepted, 0 when it was refused.", ""},
     {"sluice_config_reloads_total", counter, "Changes of the config by result: accepted, refused, unchanged.",
      "result"},
+    {"sluice_config_plans_live", gauge,
+     "Plans in memory: the one in force, and older ones until their last exchange has ended.", ""},
     {"sluice_config_is_last_good", gauge,
      "1 while the last good config is in force instead of what the config file says, else 0.", ""},
     {"sluice_config_is_proven", gauge,
@@ -133,6 +137,9 @@ constexpr std::array<MetricInfo, 52> infos{{
     {"sluice_endpoint_set_asides_total", counter, "Times that the endpoint was set aside.", "upstream, endpoint"},
     {"sluice_endpoint_failures_total", counter,
      "Attempts that failed, by kind. An answer with a 5xx status is no failure.", "upstream, endpoint, kind"},
+    {"sluice_upstream_panic", gauge,
+     "1 while so few endpoints are in service (health.panic_below) that requests are spread over all, else 0.",
+     "upstream"},
     {"sluice_pool_connects_total", counter, "Upstream connections tried.", ""},
     {"sluice_pool_connect_failures_total", counter, "Upstream connections that could not be made.", ""},
     {"sluice_pool_reuses_total", counter, "Attempts that found an idle upstream connection.", ""},
@@ -302,6 +309,7 @@ class Page {
     text_.sample({{"result", "accepted"}}, in_.config.reloads_accepted);
     text_.sample({{"result", "refused"}}, in_.config.reloads_refused);
     text_.sample({{"result", "unchanged"}}, in_.config.reloads_unchanged);
+    single(Metric::config_plans, in_.config.plans_live);
     single(Metric::config_is_last_good, std::uint64_t{in_.config.is_last_good});
     single(Metric::config_is_proven, std::uint64_t{in_.config.is_proven});
   }
@@ -402,6 +410,9 @@ class Page {
     for (const EndpointSnapshot& one : in_.endpoints)
       for (const auto& [kind, count] : one.failures)
         text_.sample({{"upstream", one.upstream}, {"endpoint", one.endpoint}, {"kind", kind}}, count);
+    text_.family(info(Metric::upstream_panic));
+    for (const UpstreamSnapshot& one : in_.upstreams)
+      text_.sample({{"upstream", one.upstream}}, std::uint64_t{one.is_panicking});
   }
 
   void pool() {

@@ -65,6 +65,12 @@ struct EndpointSnapshot {
   std::span<const Failure> failures;
 };
 
+// One upstream of the plan in force.
+struct UpstreamSnapshot {
+  std::string_view upstream;
+  bool is_panicking = false;
+};
+
 // The workers' connection pools, summed.
 struct PoolSnapshot {
   std::uint64_t connects = 0;  // attempts
@@ -85,6 +91,7 @@ struct ConfigSnapshot {
   WallTime loaded_at{};       // when the running plan came into force
   bool is_last_good = false;  // not what the file says
   bool is_proven = false;     // has run long enough to be called good
+  std::uint64_t plans_live = 0;
 };
 
 // The gateway process and its supervisor.
@@ -105,6 +112,7 @@ struct MetricsInput {
   std::span<const gateway::WorkerMetrics* const> workers;
   std::span<const std::shared_ptr<const gateway::RouteStats>> routes;
   std::span<const EndpointSnapshot> endpoints;
+  std::span<const UpstreamSnapshot> upstreams;
   PoolSnapshot pool;
   std::uint64_t max_connections = 0;
   ConfigSnapshot config;

@@ -95,6 +95,8 @@ class Service {
 
   // ---- the end: service_drain.cc
   void on_signal(int number);
+  void announce_drain();
+  void on_drain_delay_over() { drain(gateway::Worker::Haste::usual); }
   void drain(gateway::Worker::Haste haste);
   void on_worker_drained();
   void cut();
@@ -113,6 +115,7 @@ class Service {
 
   // ---- metrics: service_metrics.cc
   std::string metrics_text();
+  std::size_t count_live_plans();
 
   ServiceOptions options_;
   gateway::CauseTable causes_;
@@ -125,17 +128,18 @@ class Service {
   std::vector<WorkerThread> workers_;
   std::vector<OpenListener> listeners_;
   std::shared_ptr<const gateway::Plan> plan_;
+  std::vector<std::weak_ptr<const gateway::Plan>> plans_;  // published; expired ones are forgotten now and then
   std::unique_ptr<AdminServer> admin_;
   net::Address admin_configured_, admin_bound_;
   std::unique_ptr<Watcher> watcher_;
-  net::Timer drain_timer_, cut_timer_, proven_timer_;
+  net::Timer drain_timer_, drain_delay_timer_, cut_timer_, proven_timer_;
   std::optional<LastGood> last_good_;  // absent without a state folder
   std::string text_;         // of the config file as it was read last, in force or refused: an equal one does nothing
   std::string active_text_;  // of the config in force
   std::string fallback_reason_;  // why that is not what the file says; else empty
   SupervisorCounts counts_;
   std::string log_target_;
-  Duration drain_timeout_{};
+  Duration drain_timeout_{}, drain_delay_{};
   std::uint64_t generation_ = 0;
   Instant reload_started_{};
   unsigned unpublished_ = 0;  // workers that do not have the newest plan yet

@@ -18,13 +18,29 @@ void Service::on_signal(int number) {
   if (is_draining_) {
     say(Level::warning, "second signal: connections are cut");
     exit_code_ = exit_drain_cut;
+    if (drain_delay_timer_.is_set()) drain(gateway::Worker::Haste::usual);
     return cut();
   }
-  drain(gateway::Worker::Haste::usual);
+  // SIGINT is a person at a terminal: no balancer is to be told, and nobody likes to wait.
+  if (number == SIGINT || drain_delay_ == Duration::zero()) return drain(gateway::Worker::Haste::usual);
+  announce_drain();
+}
+
+// Balancers learn from /readyz that we leave, but only when they ask: until then connections go on coming.
+void Service::announce_drain() {
+  is_draining_ = true;
+  say(Level::info, fmt::format("not ready any more, serving for another {} ms (drain_delay)",
+                               std::chrono::duration_cast<std::chrono::milliseconds>(drain_delay_).count()));
+  for (WorkerThread& entry : workers_) entry.worker->post([&worker = *entry.worker] { worker.announce_drain(); });
+  if (link_ != nullptr)
+    link_->say(fmt::format(
+        "draining {}", std::chrono::duration_cast<std::chrono::milliseconds>(drain_delay_ + drain_timeout_).count()));
+  loop_->set_timer(drain_delay_timer_, drain_delay_);
 }
 
 void Service::drain(gateway::Worker::Haste haste) {
   is_draining_ = true;
+  drain_delay_timer_.cancel();
   undrained_ = static_cast<unsigned>(workers_.size());
   const auto timeout_ms = std::chrono::duration_cast<std::chrono::milliseconds>(drain_timeout_).count();
   say(Level::info, fmt::format("draining for at most {} ms", timeout_ms));

@@ -34,6 +34,11 @@ EndpointSnapshot snapshot(const upstream::Endpoint& endpoint, Failures& failures
 
 }  // namespace
 
+std::size_t Service::count_live_plans() {
+  std::erase_if(plans_, [](const auto& plan) { return plan.expired(); });
+  return plans_.size();
+}
+
 std::string Service::metrics_text() {
   MetricsInput input{.version = options_.version,
                      .loop = options_.loop == net::LoopKind::uring ? "uring" : "epoll",
@@ -60,6 +65,10 @@ std::string Service::metrics_text() {
   input.workers = workers;
   input.routes = routes;
   input.endpoints = snapshots;
+  std::vector<UpstreamSnapshot> upstreams;
+  for (const auto& group : plan_->groups) upstreams.push_back({group->name(), group->is_panicking()});
+  input.upstreams = upstreams;
+  input.config.plans_live = count_live_plans();
   return render_metrics(input);
 }
 

@@ -42,6 +42,7 @@ void Service::refuse(const config::Diagnostics& diagnostics) {
 
 void Service::accept(Loaded loaded, Prepared prepared) {
   drain_timeout_ = loaded.config.drain_timeout;
+  drain_delay_ = loaded.config.drain_delay;
   if (prepared.admin) admin_.reset();
   release_removed(prepared);
   listeners_ = std::move(prepared.listeners);
@@ -54,6 +55,8 @@ void Service::accept(Loaded loaded, Prepared prepared) {
   config_.is_last_reload_good = true;
   config_.loaded_at = loop_->wall_now();
   plan_ = std::move(loaded.plan);
+  (void)count_live_plans();  // so that the list stays short when nobody scrapes
+  plans_.push_back(plan_);
   on_active();  // first: a config that crashes the workers must be known by then
   publish(std::move(prepared.sockets));
 }

@@ -23,6 +23,7 @@ Service::Service(ServiceOptions options, std::unique_ptr<SupervisorLink> link)
       link_(std::move(link)),
       sockets_(link_ != nullptr ? static_cast<SocketSource*>(link_.get()) : &own_sockets_),
       drain_timer_(net::Timer::of<&Service::on_drain_timeout>(this)),
+      drain_delay_timer_(net::Timer::of<&Service::on_drain_delay_over>(this)),
       cut_timer_(net::Timer::of<&Service::on_cut_timeout>(this)),
       proven_timer_(net::Timer::of<&Service::on_proven>(this)) {
   if (!options_.state_folder.empty()) last_good_.emplace(options_.state_folder, options_.config_path);

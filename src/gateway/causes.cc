@@ -21,6 +21,7 @@ std::span<const Cause* const> causes() {
       &gateway_memory_exhausted,
       &connections_exceeded,
       &client_connections_exceeded,
+      &gateway_no_local_port,
   };
   return all;
 }

@@ -16,9 +16,8 @@ inline constexpr Cause upstream_connect_refused{"upstream_connect_refused", 502,
                                                 "Every endpoint tried refused the connection: nothing listens there."};
 inline constexpr Cause upstream_connect_timeout{"upstream_connect_timeout", 504, Side::upstream, "service unreachable",
                                                 "No endpoint tried accepted a connection within `connect_timeout`."};
-inline constexpr Cause upstream_unreachable{
-    "upstream_unreachable", 502, Side::upstream, "service unreachable",
-    "There is no way to the endpoint: no route, no such address, or no local port left."};
+inline constexpr Cause upstream_unreachable{"upstream_unreachable", 502, Side::upstream, "service unreachable",
+                                            "There is no way to the endpoint: no route, or no such address."};
 inline constexpr Cause upstream_timeout_first_byte{
     "upstream_timeout_first_byte", 504, Side::upstream, "upstream timed out",
     "The upstream took the request but sent no response head within `first_byte_timeout`."};
@@ -58,6 +57,10 @@ inline constexpr Cause client_connections_exceeded{
     "client_connections_exceeded", 503, Side::client, "too many connections of one client",
     "The connection was one more than `limits.max_connections_per_client` allows its address. No request was read of "
     "it. Name proxies and load balancers before the gateway in `limits.uncapped_clients`."};
+inline constexpr Cause gateway_no_local_port{
+    "gateway_no_local_port", 503, Side::gateway, "gateway overloaded",
+    "The system has no local port (or no address of that family) left for a connection to any endpoint tried. Widen "
+    "`net.ipv4.ip_local_port_range`, add endpoints, or keep more connections (`keep_alive.max_idle`)."};
 
 std::span<const Cause* const> causes();
 

@@ -235,6 +235,7 @@ struct RootConfig {
   AdminConfig admin;
   AccessLogConfig access_log;
   SharedLimitsConfig limits;
+  milliseconds drain_delay{5'000};
   milliseconds drain_timeout{30'000};
 
   static constexpr const char* doc = "Sluice configuration.";
@@ -252,8 +253,11 @@ struct RootConfig {
         field("admin", &RootConfig::admin, "The admin listener."),
         field("access_log", &RootConfig::access_log, "Where the access log goes."),
         field("limits", &RootConfig::limits, "Bounds on what all clients together may make the gateway hold and do."),
+        field("drain_delay", &RootConfig::drain_delay, milliseconds{0}, hours{1},
+              "How long after SIGTERM connections are still taken and served, while `/readyz` says 503 and answers ask "
+              "to close, so that balancers look away first: longer than they take to notice. SIGINT does not wait."),
         field("drain_timeout", &RootConfig::drain_timeout, milliseconds{0}, hours{24},
-              "How long SIGTERM waits for exchanges in progress."),
+              "How long SIGTERM waits, after `drain_delay`, for exchanges in progress."),
     };
   }
 };

@@ -61,7 +61,7 @@ class Exchange final : private http::ClientEvents, private http::UpstreamEvents,
   // ---- attempts
   void connect(bool fresh_only);
   bool pick_endpoint();
-  bool begin_retry();
+  bool begin_retry(bool is_counted);
   void start_request_body();
   void repeat_request_body();
   bool is_full(std::size_t unsent_bytes) const { return unsent_bytes > plan_->limits.exchange_buffer_bytes; }

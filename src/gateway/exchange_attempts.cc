@@ -42,9 +42,9 @@ void Exchange::on_no_connection(Error error) {
               : error.code == Code::timed_out ? upstream::Outcome::connect_timed_out
                                               : upstream::Outcome::connect_failed,
               error.what);
-  if (error.side == Side::gateway) {
+  if (!error.retryable) {
     retry_note_ = "not retried: the gateway itself is at fault";
-  } else if (begin_retry()) {
+  } else if (begin_retry(error.code != Code::refused)) {
     return connect(false);
   }
   switch (error.code) {
@@ -54,30 +54,35 @@ void Exchange::on_no_connection(Error error) {
       return answer(upstream_connect_refused, error.what);
     case Code::exhausted:
       return answer(gateway_exhausted, error.what);
+    case Code::unavailable:
+      return answer(gateway_no_local_port, error.what);
     default:
       return answer(upstream_unreachable, error.what);
   }
 }
 
-// Picks another endpoint when one may be tried.
-bool Exchange::begin_retry() {
+// Picks another endpoint when one may be tried. `is_counted`: the upstream's retry budget must allow it. It need not
+// where nothing listens: nobody was asked for anything, and with most endpoints down the budget would refuse what the
+// others could serve.
+bool Exchange::begin_retry(bool is_counted) {
   const upstream::Group& group = *decision_.target->group;
   if (tried_.size() > group.retries()) {
     retry_note_ = "not retried: `retries` used up";
   } else if (tried_.size() == group.members().size()) {
     retry_note_ = "not retried: every endpoint was tried";
-  } else if (!group.take_retry()) {
+  } else if (is_counted && !group.take_retry()) {
     worker_.metrics().retries_refused.add();
     retry_note_ = "not retried: `retry_budget` used up";
   } else if (!pick_endpoint()) {
-    group.budget().give_back();
+    if (is_counted) group.budget().give_back();
     retry_note_ = "not retried: every endpoint was tried";
   } else {
-    is_in_budget_ = true;
+    is_in_budget_ = is_counted;
     worker_.metrics().retries.add();
     retry_note_ = "another endpoint was tried: no connection";
+    return true;
   }
-  return is_in_budget_;
+  return false;
 }
 
 void Exchange::start_request_body() {

@@ -22,11 +22,11 @@ void ListenerPort::adopt(PlanSlots::Pin plan, const ListenerPlan& listener) {
 }
 
 void ListenerPort::retire(bool is_gentle) {
-  if (!is_gentle)
-    connections_.drain();  // first: what the acceptor still takes out of the kernel's queue has a request under way
   acceptor_.reset();
-  worker_.loop().set_timer(silent_timer_, silent_patience);
+  worker_.loop().set_timer(silent_timer_, is_gentle ? gentle_patience : silent_patience);
 }
+
+bool ListenerPort::is_draining() const { return is_retired() || worker_.is_leaving(); }
 
 net::Loop& ListenerPort::loop() { return worker_.loop(); }
 

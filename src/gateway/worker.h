@@ -34,8 +34,8 @@ class ListenerPort final : private http::Waist, private net::AcceptHandler {
 
   // The listener as the new plan has it. Exchanges in progress stay with the plan they began under.
   void adopt(PlanSlots::Pin plan, const ListenerPlan& listener);
-  // No more connections: idle ones close, the others after their answer. Gently: idle ones are given a second in which
-  // their clients may send a request, whose answer tells them to close.
+  // No more connections: those that stay silent close soon, the others after their answer. Gently: the silent ones are
+  // given a second in which their clients may send a request, whose answer tells them to close.
   void retire(bool is_gentle = false);
   void close_all() { connections_.close_all(); }
   void find_idle(std::vector<http::h1::IdleConnection>& found) { connections_.find_idle(found); }
@@ -50,7 +50,7 @@ class ListenerPort final : private http::Waist, private net::AcceptHandler {
   http::ClientEvents* begin(http::ClientHalf& half, const http::Request& request) override;
   void refuse(http::ClientHalf& half, const http::RefusedRequest& refused) override;
   void on_connection_closed(std::uint32_t ticket) override;
-  bool is_draining() const override { return is_retired(); }
+  bool is_draining() const override;
   net::Loop& loop() override;
 
   Worker& worker_;
@@ -58,8 +58,10 @@ class ListenerPort final : private http::Waist, private net::AcceptHandler {
   const ListenerPlan* listener_;
   http::h1::ServerConnections connections_;
   std::unique_ptr<net::Acceptor> acceptor_;
-  // A connection taken out of the kernel's queue while retiring, or left open gently, may never send a byte.
-  static constexpr Duration silent_patience = std::chrono::seconds(1);
+  // A connection without a request when its port retires is not closed at once: one was perhaps sent already, and lies
+  // unread in the kernel or on the wire, above all on what the acceptor has just taken out of the kernel's queue.
+  static constexpr Duration silent_patience = std::chrono::milliseconds(250);
+  static constexpr Duration gentle_patience = std::chrono::seconds(1);
   void close_silent() { connections_.drain(); }
   net::Timer silent_timer_ = net::Timer::of<&ListenerPort::close_silent>(this);
 };
@@ -90,6 +92,9 @@ class Worker {
   // Makes `plan` the current one: ports for new listeners from `sockets`, removed ones retire.
   void publish(std::shared_ptr<const Plan> plan, std::vector<NewSocket> sockets);
   enum class Haste : std::uint8_t { usual, gentle };
+  // drain() is near: answers ask their clients to close, so that few connections are left to be closed while idle.
+  void announce_drain() { is_leaving_ = true; }
+  bool is_leaving() const { return is_leaving_; }
   void drain(Haste haste);  // no new connections; on_drained once all are gone
   void close_all();         // cuts what is left, then on_drained
   void stop() { loop_->stop(); }
@@ -126,6 +131,7 @@ class Worker {
   std::list<std::unique_ptr<ListenerPort>> ports_;
   Exchange* free_ = nullptr;
   net::Timer sweep_timer_ = net::Timer::of<&Worker::sweep_ports>(this);
+  bool is_leaving_ = false;
   bool is_draining_ = false;
   bool is_cut_ = false;
   std::int64_t date_second_ = -1;

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <utility>
 
 #include "net/socket_loop.h"
 
@@ -61,6 +62,7 @@ void SocketAcceptor::accept_batch() {
 }
 
 SocketAcceptor::Outcome SocketAcceptor::accept_one() {
+  bool has_made_room = false;
   for (;;) {
     Address peer;
     const int accepted = loop_.take_connection(descriptor(), peer);
@@ -74,6 +76,9 @@ SocketAcceptor::Outcome SocketAcceptor::accept_one() {
         return Outcome::nothing_waits;
       case EMFILE:
       case ENFILE:
+        // Whoever has got everything and is only waited for makes room for the next.
+        if (loop_.close_lingering(most_per_turn) > 0 && !std::exchange(has_made_room, true)) continue;
+        [[fallthrough]];
       case ENOBUFS:
       case ENOMEM:
         loop_.tally().accept_errors.add(1);

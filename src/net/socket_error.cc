@@ -19,7 +19,7 @@ Error error_of(int number) {
     case EHOSTUNREACH:
       return {Code::unreachable, Side::upstream, false, "no route to the host"};
     case EADDRNOTAVAIL:
-      return {Code::unreachable, Side::upstream, false, "no local address or port left"};
+      return {Code::unavailable, Side::gateway, false, "no local address or port left"};
     case EMFILE:
     case ENFILE:
       return {Code::exhausted, Side::gateway, false, "out of file descriptors"};

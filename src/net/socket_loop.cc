@@ -44,6 +44,23 @@ void SocketLoop::queue_ready(SocketStream& stream) {
 
 void SocketLoop::queue_burial(SocketStream& stream) { to_bury_.push_back(&stream); }
 
+// Whose lingering ended by itself is dropped from the front; one that lingers anew meanwhile stands here twice, which
+// does no harm. Streams are pooled, so no pointer here is ever stale.
+void SocketLoop::note_lingering(SocketStream& stream) {
+  while (!lingering_.empty() && !lingering_.front()->is_lingering()) lingering_.pop_front();
+  lingering_.push_back(&stream);
+}
+
+std::size_t SocketLoop::close_lingering(std::size_t most) {
+  std::size_t closed = 0;
+  for (; closed < most && !lingering_.empty(); lingering_.pop_front()) {
+    if (!lingering_.front()->is_lingering()) continue;
+    lingering_.front()->stop_lingering();
+    ++closed;
+  }
+  return closed;
+}
+
 void SocketLoop::flush_all() {
   for (std::size_t i = 0; i < to_flush_.size(); ++i) {  // grows meanwhile: callbacks write
     SocketStream& stream = *to_flush_[i];

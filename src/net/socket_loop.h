@@ -6,6 +6,7 @@
 // One turn: wait, read_clocks(), handle events, run_ready(), run_timers(), flush_all(), bury().
 
 #include <atomic>
+#include <deque>
 #include <memory>
 #include <vector>
 
@@ -56,6 +57,9 @@ class SocketLoop : public Loop {
   Tallies& tally() { return tallies_; }
   void count_leaving() { ++leaving_; }
   void count_left() { --leaving_; }
+  void note_lingering(SocketStream& stream);  // everything was sent; it waits for the peer's end
+  // Closes streams that only linger, the longest first, at most `most`. Returns how many descriptors that set free.
+  std::size_t close_lingering(std::size_t most);
   void queue_flush(SocketStream& stream);   // flush() before the next wait
   void queue_ready(SocketStream& stream);   // continue_reading() soon
   void queue_burial(SocketStream& stream);  // recycle() at the end of a turn, when nothing refers to it any more
@@ -102,6 +106,7 @@ class SocketLoop : public Loop {
   Random random_;
   Tallies tallies_;
   std::size_t leaving_ = 0;
+  std::deque<SocketStream*> lingering_;  // by the time they began to; some do so no more
   std::vector<SocketStream*> to_flush_, ready_, running_, to_bury_;
   std::vector<SocketAcceptor*> acceptors_;
   bool is_accepting_paused_ = false;

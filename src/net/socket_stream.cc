@@ -172,6 +172,7 @@ void SocketStream::drained() {
   if (life_ == Life::flushing) {
     if (has_ended_ || dropped_bytes_ > most_lingered_bytes) return close_now();
     life_ = Life::lingering;
+    loop_.note_lingering(*this);
     return loop_.set_timer(patience_, linger_patience);
   }
   if (wants_drained_ && handler_ != nullptr) {

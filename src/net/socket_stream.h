@@ -48,6 +48,8 @@ class SocketStream : public Stream {
   virtual void continue_reading() = 0;  // reads what it can; may call back
   virtual bool is_still() const = 0;    // no kernel operation refers to this object any more
   bool is_dead() const { return life_ == Life::dead; }
+  bool is_lingering() const { return life_ == Life::lingering; }
+  void stop_lingering() { close_now(); }
   void bury();  // the loop recycles the object afterwards
 
  protected:

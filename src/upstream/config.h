@@ -84,6 +84,7 @@ struct KeepAliveConfig {
 struct HealthConfig {
   std::uint32_t failures = 5;
   std::chrono::milliseconds set_aside{10'000};
+  std::uint32_t panic_below = 50;
 
   static constexpr const char* doc = "When an endpoint that fails is set aside, and for how long.";
   static constexpr auto fields() {
@@ -98,6 +99,10 @@ struct HealthConfig {
         field("set_aside", &HealthConfig::set_aside, milliseconds{1}, hours{1},
               "For how long. Then one request at a time probes it; each probe that fails doubles the time, up to 8 "
               "times."),
+        field("panic_below", &HealthConfig::panic_below, 0u, 100u,
+              "Percent. When a smaller share of the endpoints is in service, requests are spread over all of them, so "
+              "that a few are not crushed by the load of all; what cannot connect is still tried at one in service. 0 "
+              "for never."),
     };
   }
 };

@@ -51,6 +51,14 @@ struct Rig {
     endpoint(at).begin();
     endpoint(at).end(outcome, now, tried);
   }
+  // One attempt at an endpoint, begun now.
+  void attempt_picked_now(std::size_t at, Outcome outcome) {
+    Tried tried;
+    Endpoint* picked = nullptr;
+    while ((picked = group->pick(tried, now, random.next())) != &endpoint(at)) tried = {};
+    picked->begin();
+    picked->end(outcome, now, tried);
+  }
   void set_aside(std::size_t at) {
     for (std::uint32_t i = 0; i < group->health().failures; ++i) attempt(at, Outcome::connect_failed);
   }

@@ -91,12 +91,12 @@ Endpoint* Group::pick(Tried& tried, Instant now, std::uint64_t random) const {
   if (tried.size() >= std::min(members_.size(), Tried::capacity)) return nullptr;
   if (members_.size() == 1) return take(members_.front(), tried, now, false);
   for (int round = 0; round < patience; ++round, random = stir(random)) {
-    const Member* chosen =
-        balance_ == Balance::round_robin ? turn(tried, now) : least_loaded_of_two(tried, now, random);
-    if (chosen == nullptr) chosen = any_left(tried, now, random, false);
-    if (chosen == nullptr) break;
+    Choice chosen = balance_ == Balance::round_robin ? turn(tried, now) : least_loaded_of_two(tried, now, random);
+    if (chosen.member == nullptr) chosen.member = any_left(tried, now, random, false);
+    if (chosen.member == nullptr) break;
     bool is_probe = false;
-    if (chosen->endpoint->admit(now, is_probe)) return take(*chosen, tried, now, is_probe);
+    if (chosen.despite_health || chosen.member->endpoint->admit(now, is_probe))
+      return take(*chosen.member, tried, now, is_probe);
     // Another worker was quicker to probe it, and it is not usable any more: choose again.
   }
   return take(*any_left(tried, now, random, true), tried, now, false);
@@ -109,20 +109,27 @@ Endpoint* Group::take(const Member& member, Tried& tried, Instant now, bool is_p
   return member.endpoint.get();
 }
 
+bool Group::is_panicking() const {
+  const auto aside = static_cast<std::size_t>(
+      std::ranges::count_if(members_, [](const Member& member) { return member.endpoint->is_set_aside(); }));
+  return (members_.size() - aside) * 100 < health_.panic_below * members_.size();
+}
+
 // Turns that fall on an endpoint out of use are spent, so that the others share them by their weights.
-const Group::Member* Group::turn(const Tried& tried, Instant now) const {
+Group::Choice Group::turn(const Tried& tried, Instant now) const {
   for (int spent = 0; spent < patience; ++spent) {
     const std::uint64_t at = cursor_->fetch_add(1, std::memory_order_relaxed) % sequence_.size();
     const Member& member = members_[sequence_[at]];
-    if (!tried.contains(*member.endpoint) && member.endpoint->is_usable(now)) return &member;
+    if (!tried.contains(*member.endpoint) && member.endpoint->is_usable(now)) return {&member};
+    if (spent == 0 && spreads(tried)) return {&member, true};
   }
-  return nullptr;
+  return {};
 }
 
 // The choice by weight keeps the shares right while all are idle (the first wins a draw), the comparison when they are
 // not.
 //   source  Mitzenmacher, "The power of two choices in randomized load balancing", 1996
-const Group::Member* Group::least_loaded_of_two(const Tried& tried, Instant now, std::uint64_t random) const {
+Group::Choice Group::least_loaded_of_two(const Tried& tried, Instant now, std::uint64_t random) const {
   const std::uint64_t sum = weights_up_to_.back();
   const std::size_t first_at = member_at(scale(random, sum));
   const std::uint64_t first_weight = members_[first_at].weight;
@@ -134,14 +141,18 @@ const Group::Member* Group::least_loaded_of_two(const Tried& tried, Instant now,
   const auto is_left = [&](const Member& member) {
     return !tried.contains(*member.endpoint) && member.endpoint->is_usable(now);
   };
+  bool despite_health = false;
   if (!is_left(*first) || !is_left(*second)) {
-    first = any_left(tried, now, random, false);
-    second = any_left(tried, now, stir(random), false);
-    if (first == nullptr || second == nullptr) return first;
+    despite_health = spreads(tried);
+    if (!despite_health) {
+      first = any_left(tried, now, random, false);
+      second = any_left(tried, now, stir(random), false);
+      if (first == nullptr || second == nullptr) return {first};
+    }
   }
   const std::int64_t first_load = first->endpoint->in_flight() * second->weight;
   const std::int64_t second_load = second->endpoint->in_flight() * first->weight;
-  return first_load <= second_load ? first : second;
+  return {first_load <= second_load ? first : second, despite_health};
 }
 
 std::size_t Group::member_at(std::uint64_t point) const {

@@ -40,11 +40,16 @@ class Group {
 
   // The endpoint for the next attempt, noted in `tried`; null when all were tried (or Tried::capacity of them).
   // Endpoints set aside are passed over, but for the one attempt that probes. When no other is left to try they are
-  // used all the same, as if all were well: trying beats refusing, and spreads the load better than trying one.
+  // used all the same, as if all were well: trying beats refusing, and spreads the load better than trying one. So
+  // they are for an exchange's first attempt while is_panicking().
   //   random  64 fresh bits
   //   cost    a few loads; linear in the endpoints when the first choices cannot be used. No allocation, no lock;
   //           round_robin: one locked instruction on a counter that all workers share
   Endpoint* pick(Tried& tried, Instant now, std::uint64_t random) const;
+
+  // Whether fewer endpoints are in service than health.panic_below asks for: what is left would not bear the load of
+  // all, and that so many fail at once may be our own view (a network in trouble). Linear in the endpoints. Any thread.
+  bool is_panicking() const;
 
   // The turns of a round robin, as indices of members(); for explain and tests. Smooth: a heavy endpoint's turns are
   // spread.
@@ -55,8 +60,13 @@ class Group {
  private:
   Group(std::string_view name, const UpstreamConfig& config);
 
-  const Member* turn(const Tried& tried, Instant now) const;
-  const Member* least_loaded_of_two(const Tried& tried, Instant now, std::uint64_t random) const;
+  struct Choice {
+    const Member* member = nullptr;
+    bool despite_health = false;  // not to be asked whether it admits
+  };
+  Choice turn(const Tried& tried, Instant now) const;
+  Choice least_loaded_of_two(const Tried& tried, Instant now, std::uint64_t random) const;
+  bool spreads(const Tried& tried) const { return tried.size() == 0 && is_panicking(); }
   const Member* any_left(const Tried& tried, Instant now, std::uint64_t random, bool even_set_aside) const;
   std::size_t member_at(std::uint64_t point) const;
   Endpoint* take(const Member& member, Tried& tried, Instant now, bool is_probe) const;

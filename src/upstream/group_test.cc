@@ -156,7 +156,9 @@ TEST_P(EitherBalance, TriesEachEndpointOnce) {
 }
 
 TEST_P(EitherBalance, UsesThoseSetAsideWhenNothingElseIsLeft) {
-  Rig rig(config_of({1, 1, 1}, GetParam()));
+  UpstreamConfig config = config_of({1, 1, 1}, GetParam());
+  config.health.panic_below = 0;
+  Rig rig(config);
   for (const std::size_t at : {0u, 1u, 2u}) rig.set_aside(at);
   for (const int picked : shares(rig, 3'000)) EXPECT_NEAR(picked, 1'000, 150);
 
@@ -170,6 +172,33 @@ TEST_P(EitherBalance, UsesThoseSetAsideWhenNothingElseIsLeft) {
     Tried tried;
     EXPECT_EQ(rig.group->pick(tried, rig.now, rig.random.next()), back);
     EXPECT_NE(rig.group->pick(tried, rig.now, rig.random.next()), nullptr);
+  }
+}
+
+TEST_P(EitherBalance, R12HalfInServiceIsEnoughAndFewerIsPanic) {
+  Rig rig(config_of({1, 1, 1, 1}, GetParam()));
+  rig.set_aside(0);
+  rig.set_aside(1);
+  EXPECT_FALSE(rig.group->is_panicking());
+  const std::vector<int> calm = shares(rig, 4'000);
+  EXPECT_EQ(calm[0] + calm[1], 0);
+
+  rig.set_aside(2);  // one of four is left: it does not get everything
+  EXPECT_TRUE(rig.group->is_panicking());
+  for (const int picked : shares(rig, 4'000)) EXPECT_NEAR(picked, 1'000, 200);
+
+  rig.attempt_picked_now(2, Outcome::success);
+  EXPECT_FALSE(rig.group->is_panicking());
+}
+
+TEST_P(EitherBalance, R12WhatCannotConnectInAPanicGoesToOneInService) {
+  Rig rig(config_of({1, 1, 1, 1, 1}, GetParam()));
+  for (const std::size_t at : {0u, 1u, 2u, 3u}) rig.set_aside(at);
+  for (int i = 0; i < 500; ++i) {
+    Tried tried;
+    const std::size_t first = rig.index_of(rig.group->pick(tried, rig.now, rig.random.next()));
+    if (first == 4) continue;
+    ASSERT_EQ(rig.index_of(rig.group->pick(tried, rig.now, rig.random.next())), 4u);
   }
 }
 

@@ -166,7 +166,8 @@ void Link::on_connect_failed(http::UpstreamConnection&, Error error) {
   attempt.timer_.cancel();
   pool_.counters_.connect_failures.add();
   pool_.discard(*this);
-  error.retryable = error.side != Side::gateway;
+  // Each endpoint has all local ports to itself: where one has none left, another may.
+  error.retryable = error.side != Side::gateway || error.code == Code::unavailable;
   attempt.events_->on_no_connection(error);
 }
 

@@ -45,7 +45,8 @@ class AttemptEvents {
  public:
   // `connection` is idle and connected: start() it in this call.
   virtual void on_connection(http::UpstreamConnection& connection, bool is_reused) = 0;
-  // Nothing was sent: error.retryable is true unless the gateway itself is at fault (error.side).
+  // Nothing was sent: error.retryable is true unless the gateway itself is at fault (error.side) and would be with
+  // every endpoint.
   virtual void on_no_connection(Error error) = 0;
 
  protected:

@@ -194,6 +194,14 @@ TEST_F(PoolTest, TheGatewaysOwnFailureIsNotRetryable) {
   EXPECT_FALSE(waiter.error.retryable);
 }
 
+TEST_F(PoolTest, R26WithoutALocalPortAnotherEndpointMayStillBeReached) {
+  Waiter waiter;
+  start(waiter);
+  connector.last->owner->on_connect_failed(*connector.last, {Code::unavailable, Side::gateway});
+  EXPECT_TRUE(waiter.error.retryable);
+  EXPECT_EQ(waiter.error.side, Side::gateway);  // so that the endpoint is not blamed
+}
+
 TEST_F(PoolTest, GivesUpAfterConnectTimeout) {
   Waiter waiter;
   start(waiter);

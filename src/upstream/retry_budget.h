@@ -1,8 +1,8 @@
 #pragma once
 // How many retries to one upstream may be in progress at once, over all workers and plans: a share of the attempts in
 // progress, so that an upstream in trouble gets little more than what was asked of it (row D12). Not whether a retry is
-// safe: that is the driver's to know. Counts attempts at another endpoint; a connection that had died in the pool is
-// replaced without asking, since nothing was asked of anybody yet.
+// safe: that is the driver's to know. Counts attempts at another endpoint. Where nothing was asked of anybody it is not
+// asked: a connection that had died in the pool is replaced, and after a refused connect another endpoint is tried.
 //   cost  nothing for an exchange that is not retried; two locked instructions and a sum over the endpoints for one
 //   that is
 

@@ -8,6 +8,7 @@ import time
 import pytest
 
 from harness.client import RawClient, exchange, get, status
+from harness.upstream import blackhole
 
 GET = b"GET / HTTP/1.1\r\nhost: a\r\n\r\n"
 OK = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"
@@ -215,25 +216,26 @@ def test_r08_three_times_what_it_can(gateway, upstream, figure):
 
 
 def test_d12_retries_are_a_share_of_what_is_in_progress(gateway, upstream):
-    """Every other attempt goes to an address that refuses; the rest are held for a second, the retries too."""
-    running = gateway("""
-        upstreams: {u: {endpoints: ["127.0.0.1:1", $UPSTREAM], balance: round_robin, health: {failures: 0}}}
-        routes: [{name: all, to: u}]
-    """)
-    upstream.default = (1.0, OK)
-    answers = []
-    threads = [threading.Thread(target=lambda: answers.append(status(get(running.address)))) for _ in range(40)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    refused = running.metric("sluice_retries_refused_total")
-    assert answers.count(502) == refused > 0
-    # At least 3 at once; at most a fifth of 40 at once.
-    assert 3 <= running.metric("sluice_retries_total") <= 8
-    assert running.wait_log(lambda line: line.get("retry") == "not retried: `retry_budget` used up")
-    upstream.default = (OK,)
-    assert {status(get(running.address)) for _ in range(10)} == {200}, "one at a time they are all retried"
+    """Every other attempt goes to an address that does not answer; the rest are held for a second, the retries too."""
+    with blackhole() as hole:
+        running = gateway(f"""
+            upstreams: {{u: {{endpoints: ["{hole}", $UPSTREAM], balance: round_robin, connect_timeout: 100ms, health: {{failures: 0}}}}}}
+            routes: [{{name: all, to: u}}]
+        """)
+        upstream.default = (1.0, OK)
+        answers = []
+        threads = [threading.Thread(target=lambda: answers.append(status(get(running.address)))) for _ in range(40)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        refused = running.metric("sluice_retries_refused_total")
+        assert answers.count(504) == refused > 0
+        # At least 3 at once; at most a fifth of 40 at once.
+        assert 3 <= running.metric("sluice_retries_total") <= 8
+        assert running.wait_log(lambda line: line.get("retry") == "not retried: `retry_budget` used up")
+        upstream.default = (OK,)
+        assert {status(get(running.address)) for _ in range(10)} == {200}, "one at a time they are all retried"
 
 
 # ---- slow clients

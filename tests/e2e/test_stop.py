@@ -55,6 +55,32 @@ def test_an_idle_gateway_stops_at_once(gateway, upstream):
         assert ended(running) == 0 and time.monotonic() - began < 1
 
 
+def test_until_drain_delay_is_over_connections_are_served(gateway):
+    running = gateway(ALL + "drain_delay: 30s", workers=2)
+    with RawClient(running.address) as kept:
+        kept.send(REQUEST)
+        assert not kept.read_response().all("connection")
+        running.process.send_signal(signal.SIGTERM)
+        while running.admin_request("/readyz")[0] != 503:
+            time.sleep(0.01)
+        time.sleep(0.3)
+        assert kept.is_quiet(), "an idle connection is closed before its time"
+        kept.send(REQUEST)
+        assert kept.read_response().first("connection") == "close" and kept.is_closed()
+        assert get(running.address).first("connection") == "close"
+        assert "drain_delay" in running.stderr()
+        began = time.monotonic()
+        running.process.send_signal(signal.SIGTERM)  # the second one waits for nothing
+        assert ended(running, 20) in (0, 4) and time.monotonic() - began < 10
+
+
+def test_sigint_waits_for_no_balancer(gateway):
+    running = gateway(ALL + "drain_delay: 30s")
+    began = time.monotonic()
+    running.process.send_signal(signal.SIGINT)
+    assert ended(running, 20) == 0 and time.monotonic() - began < 10
+
+
 def test_drain_timeout_cuts_and_says_so(gateway, upstream):
     running = gateway(ALL + "drain_timeout: 200ms")
     upstream.answers.append((5.0, OK))

@@ -1,5 +1,4 @@
 """What an upstream may do, and what the gateway makes of it: refused, blackholed, dead, stale."""
-import contextlib
 import json
 import socket
 import threading
@@ -9,7 +8,7 @@ import pytest
 
 from harness.client import Session, exchange, get, status
 from harness.gateway import free_port, wait_until
-from harness.upstream import CLOSE, RESET
+from harness.upstream import CLOSE, RESET, blackhole
 
 REFUSED = "127.0.0.1:1"
 OK = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"
@@ -18,21 +17,6 @@ POST = b"POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 0\r\n\r\n"
 
 def cause(response):
     return json.loads(response.body)["cause"]
-
-
-@contextlib.contextmanager
-def blackhole():
-    """An address whose connects get no answer: a listener whose queue is full."""
-    with contextlib.ExitStack() as held:
-        listener = held.enter_context(socket.socket())
-        listener.bind(("127.0.0.1", 0))
-        listener.listen(0)
-        for _ in range(4):
-            filler = held.enter_context(socket.socket())
-            filler.setblocking(False)
-            filler.connect_ex(listener.getsockname())
-        time.sleep(0.02)
-        yield f"127.0.0.1:{listener.getsockname()[1]}"
 
 
 def test_a_refused_connect_goes_to_another(gateway, upstream):
@@ -57,6 +41,18 @@ def test_a_post_too_goes_to_another_when_nothing_was_sent(gateway, upstream):
     body = b"POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 5\r\n\r\nhello"
     assert [status(exchange(running.address, body)) for _ in range(4)] == [200] * 4
     assert [message.body for message in upstream.requests] == [b"hello"] * 4
+
+
+def test_a_refused_connect_asks_no_leave_of_the_retry_budget(gateway, upstream):
+    with blackhole() as hole:
+        running = gateway(f"""
+            upstreams:
+              refused: {{endpoints: [{REFUSED}, $UPSTREAM], balance: round_robin, retry_budget: {{percent: 0, min: 0}}, health: {{failures: 0}}}}
+              hole: {{endpoints: ["{hole}", $UPSTREAM], balance: round_robin, retry_budget: {{percent: 0, min: 0}}, health: {{failures: 0}}, connect_timeout: 100ms}}
+            routes: [{{name: all, to: refused}}, {{name: hole, match: {{path: /hole}}, to: hole}}]
+        """)
+        assert [status(get(running.address)) for _ in range(6)] == [200] * 6
+        assert sorted({status(get(running.address, "/hole")) for _ in range(4)}) == [200, 504]
 
 
 def test_all_refused(gateway):

@@ -102,10 +102,11 @@ stop_all() {
   done
 }
 
-# end_process ID: SIGTERM, and SIGKILL after 15 s.
+# end_process ID: SIGTERM, for the gateway SIGINT (so that it waits for no balancer to look away); SIGKILL after 15 s.
 end_process() {
-  local id=$1 tries
-  kill -TERM "$id" 2>/dev/null || true
+  local id=$1 tries signal=TERM
+  [ "${started[$id]}" != gateway ] || signal=INT
+  kill -"$signal" "$id" 2>/dev/null || true
   for ((tries = 0; tries < 150; tries++)); do
     kill -0 "$id" 2>/dev/null || break
     sleep 0.1

@@ -21,6 +21,7 @@ cat > "$RUN/gateway.yaml" <<EOC
 listeners: [{name: bench, bind: "127.0.0.1:$HTTP_PORT"}]
 admin: {bind: "127.0.0.1:$((HTTP_PORT + 1000))"}
 access_log: {to: "$LOG"}
+drain_delay: 0s
 $POLICIES
 drain_timeout: 1s
 limits: {max_connections: 15000}

@@ -55,7 +55,7 @@ def uring_refusal():
 
 
 def complete_config(text, listen, admin, upstream=None):
-    """`text` with $LISTEN, $ADMIN, $UPSTREAM replaced, and with listeners, admin and upstreams when it has none.
+    """`text` with $LISTEN, $ADMIN, $UPSTREAM replaced, and with listeners, admin, drain_delay and upstreams when it has none.
 
     Without `upstreams:` there is one upstream, u, with the endpoint `upstream`."""
     text = textwrap.dedent(text).strip("\n") + "\n"
@@ -63,6 +63,8 @@ def complete_config(text, listen, admin, upstream=None):
         text += "listeners: [{name: public, bind: $LISTEN}]\n"
     if not re.search(r"^admin:", text, re.M):
         text += "admin: {bind: $ADMIN}\n"
+    if not re.search(r"^drain_delay:", text, re.M):
+        text += "drain_delay: 0s\n"  # no balancer watches: a test need not wait for it
     if upstream and not re.search(r"^upstreams:", text, re.M):
         text += "upstreams: {u: {endpoints: [$UPSTREAM]}}\n"
     for name, value in (("$LISTEN", listen), ("$ADMIN", admin), ("$UPSTREAM", upstream)):
@@ -87,9 +89,10 @@ def start_time(pid):
 
 
 class Gateway:
-    """`config` as for complete_config. `address` is where $LISTEN is, (host, port). Use as a context manager."""
+    """`config` as for complete_config. `address` is where $LISTEN is, (host, port). `before` stands in front of the command
+    line: `prlimit`, `nsenter` and what else runs a program. Use as a context manager."""
 
-    def __init__(self, config, folder, loop="epoll", workers=1, upstream=None, arguments=(), environment=None):
+    def __init__(self, config, folder, loop="epoll", workers=1, upstream=None, arguments=(), environment=None, before=()):
         self.folder = pathlib.Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
         self.address = ("127.0.0.1", free_port())
@@ -100,6 +103,7 @@ class Gateway:
         self.config_path = self.folder / "gateway.yaml"
         self.arguments = ["--loop", loop, "--workers", str(workers), *arguments]
         self.environment = environment or {}
+        self.before = before
         self.process = None
         self.write_config(config)
 
@@ -122,7 +126,7 @@ class Gateway:
     def start(self):
         with open(self.folder / "stdout", "ab") as out, open(self.folder / "stderr", "ab") as err:
             self.process = subprocess.Popen(
-                [binary(), "run", self.config_path, *self.arguments],
+                [*self.before, binary(), "run", self.config_path, *self.arguments],
                 stdin=subprocess.DEVNULL, stdout=out, stderr=err, env={**os.environ, **self.environment}, cwd=self.folder)
         deadline = time.monotonic() + 20
         while not self.is_ready():

@@ -1,5 +1,6 @@
 """An upstream that records what it received, byte for byte, and answers by a script."""
 import collections
+import contextlib
 import socket
 import struct
 import threading
@@ -18,14 +19,14 @@ class RecordingUpstream:
     When it is empty `default` answers. `requests` holds the complete requests in order of their completion, `faults` what
     was malformed or incomplete. Threads: one accepts, one serves each connection; the lists are only appended to there."""
 
-    def __init__(self, default=OK, port=0):
+    def __init__(self, default=OK, port=0, host="127.0.0.1"):
         self.default = default
         self.clear()
         self.sockets = set()
         self.connections = 0
-        self.listener = socket.create_server(("127.0.0.1", port), backlog=512)
+        self.listener = socket.create_server((host, port), backlog=512)
         self.port = self.listener.getsockname()[1]
-        self.address = f"127.0.0.1:{self.port}"
+        self.address = f"{host}:{self.port}"
         threading.Thread(target=self.accept, daemon=True).start()
 
     def __enter__(self):
@@ -134,3 +135,18 @@ def play(connection, answer):
         else:
             time.sleep(piece)
     return True
+
+
+@contextlib.contextmanager
+def blackhole():
+    """An address whose connects get no answer: a listener whose queue is full."""
+    with contextlib.ExitStack() as held:
+        listener = held.enter_context(socket.socket())
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(0)
+        for _ in range(4):
+            filler = held.enter_context(socket.socket())
+            filler.setblocking(False)
+            filler.connect_ex(listener.getsockname())
+        time.sleep(0.02)
+        yield f"127.0.0.1:{listener.getsockname()[1]}"
