@@ -1,10 +1,12 @@
 """Fixtures of the end-to-end tests. SLUICE_BIN names the binary under test (default out/sluice)."""
 import contextlib
 import itertools
+import json
 
 import pytest
 from _pytest.runner import runtestprotocol
 
+from harness import promise
 from harness.gateway import Gateway, binary, uring_refusal
 from harness.upstream import RecordingUpstream
 
@@ -12,6 +14,8 @@ URING_REFUSAL = uring_refusal()
 
 
 def pytest_configure(config):
+    config.addinivalue_line("markers", "row(name, promise): a row of docs/reliability.md")
+    promise.RECORDS.unlink(missing_ok=True)
     if not binary().exists():
         raise pytest.UsageError(f"{binary()} is missing: run ./dev build")
 
@@ -25,7 +29,7 @@ def pytest_runtest_protocol(item, nextitem):
     it whether the second try passed or not. What fails twice has failed."""
     item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
     reports = runtestprotocol(item, nextitem=nextitem, log=False)
-    if any(report.failed for report in reports):
+    if any(report.failed for report in reports) and not promise.IS_LONG:
         second_tries.append((item.nodeid, next(str(report.longrepr) for report in reports if report.failed)))
         item._initrequest()
         reports = runtestprotocol(item, nextitem=nextitem, log=False)
@@ -40,6 +44,10 @@ def pytest_terminal_summary(terminalreporter):
         terminalreporter.section("measured")
         for text in figures:
             terminalreporter.write_line(text)
+    if promise.RECORDS.exists():
+        terminalreporter.section("reliability rows")
+        for line in promise.table([json.loads(line) for line in promise.RECORDS.read_text(encoding="utf-8").splitlines()]):
+            terminalreporter.write_line(line)
     for name, story in second_tries:
         terminalreporter.section(f"tried twice: {name}")
         terminalreporter.write_line(story[-3000:])
@@ -57,6 +65,20 @@ def loop(request):
 def figure(loop):
     """figure(text): shown in the summary. What depends on the machine is told, and not asserted."""
     return lambda text: figures.append(f"{loop}: {text}")
+
+
+@pytest.fixture
+def best_loop():
+    """For tests to which the backend makes no difference: the one that `--loop auto` takes."""
+    return "epoll" if URING_REFUSAL else "uring"
+
+
+@pytest.fixture
+def row(request):
+    """The figures of a reliability row (harness/promise.py), under the test's marker. The test ends with row.judge()."""
+    name, told = request.node.get_closest_marker("row").args
+    loops = [name for name in ("loop", "best_loop") if name in request.fixturenames]
+    return promise.Row(name, told, request.getfixturevalue(loops[0]) if loops else "any")
 
 
 @pytest.fixture
