@@ -61,7 +61,8 @@ void Client::connect() {
   out_.clear();
   out_at_ = 0;
   answering_ = next_;
-  is_sending_ = is_begin_scheduled_ = has_finished_ = is_stalled_ = is_tick_scheduled_ = is_closing_ = false;
+  is_sending_ = is_begin_scheduled_ = has_finished_ = is_stalled_ = is_tick_scheduled_ = is_closing_ = was_reset_ =
+      false;
   answer_from_ = 0;
   descriptor_ = network_.connect(to_, *this);
   renew_patience();
@@ -182,7 +183,8 @@ void Client::send_more() {
     const iovec piece{out_.data() + out_at_, count};
     const ssize_t taken = network_.send(descriptor_, std::span(&piece, 1));
     if (taken == -EAGAIN) return;
-    if (taken < 0) {  // the gateway takes no more: its answer may still be there
+    if (taken < 0) {      // the gateway takes no more: its answer may still be there
+      was_reset_ = true;  // told once: what can still be read ends like an orderly end
       is_sending_ = false;
       has_finished_ = true;
       return;
@@ -393,7 +395,8 @@ void Client::answer_over(Exchange::Answer how) {
 }
 
 void Client::input_ended(bool is_reset) {
-  if (next_ > answering_ && exchange().answer == Exchange::Answer::cut && !is_reset && reader_.ends_by_close())
+  if (next_ > answering_ && exchange().answer == Exchange::Answer::cut && !is_reset && !was_reset_ &&
+      reader_.ends_by_close())
     answer_over(Exchange::Answer::whole);
   connection_over();
 }

@@ -68,6 +68,7 @@ class Client final : private net::sim::Watcher {
   std::size_t out_at_ = 0, held_at_ = 0;  // nothing from held_at_ on leaves before `100 Continue`
   bool is_sending_ = false, is_begin_scheduled_ = false, has_finished_ = false;
   bool is_stalled_ = false, is_tick_scheduled_ = false;
+  bool was_reset_ = false;   // sending said so
   bool is_closing_ = false;  // the gateway said so
   MessageReader reader_;
   std::uint64_t answer_from_ = 0;  // where the answer began in the stream
