@@ -121,7 +121,12 @@ void SocketStream::close_now() {
 
 void SocketStream::out_of_patience() {
   if (life_ == Life::flushing) return let_go(Goodbye::abort);
-  close_now();
+  // Closing now, with the peer still sending, would reset the connection under bytes that it is about to take.
+  const std::size_t left = unacknowledged_bytes();
+  const bool is_taking = left > 0 && (linger_patiences_ == 0 || left < lingering_bytes_);
+  if (!is_taking || ++linger_patiences_ == most_linger_patiences) return close_now();
+  lingering_bytes_ = left;
+  loop_.set_timer(patience_, linger_patience);
 }
 
 bool SocketStream::may_read() const {
@@ -172,6 +177,7 @@ void SocketStream::drained() {
   if (life_ == Life::flushing) {
     if (has_ended_ || dropped_bytes_ > most_lingered_bytes) return close_now();
     life_ = Life::lingering;
+    linger_patiences_ = 0;
     loop_.note_lingering(*this);
     return loop_.set_timer(patience_, linger_patience);
   }

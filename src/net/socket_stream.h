@@ -16,7 +16,8 @@ class SocketStream : public Stream {
   // While a goodbye waits for the peer:
   static constexpr Duration flush_patience = std::chrono::seconds(5);   // without progress, then the rest is given up
   static constexpr Duration linger_patience = std::chrono::seconds(2);  // after our FIN
-  static constexpr std::size_t most_lingered_bytes = 1 << 20;           // read and dropped
+  static constexpr int most_linger_patiences = 15;             // as long as the peer takes what was sent before
+  static constexpr std::size_t most_lingered_bytes = 1 << 20;  // read and dropped
 
   SocketStream(const SocketStream&) = delete;
   SocketStream& operator=(const SocketStream&) = delete;
@@ -80,8 +81,10 @@ class SocketStream : public Stream {
   StreamHandler* handler_ = nullptr;
   Output output_;
   std::uint64_t expected_bytes_ = 0;
-  std::size_t dropped_bytes_ = 0;  // while lingering
-  std::size_t lost_bytes_ = 0;     // were unsent when sending failed
+  std::size_t dropped_bytes_ = 0;      // while lingering
+  std::size_t lost_bytes_ = 0;         // were unsent when sending failed
+  std::size_t lingering_bytes_ = 0;    // that the peer had yet to acknowledge when last looked at
+  std::uint8_t linger_patiences_ = 0;  // used up
   Timer patience_;
   Error pending_error_{};  // with has_pending_error_
   Address peer_;

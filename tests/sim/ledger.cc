@@ -164,7 +164,7 @@ void Ledger::judge_silence(int tag, const Exchange& it) {
   if (is_any(it.logged_cause, {"client_closed", "client_too_slow"})) return;  // justified elsewhere
   // A service's answer that breaks off is cut by RST, which may overtake its head.
   const bool is_cut_short = it.answers_begun > 0 && it.logged_status == it.plan->status;
-  if (!is_begun && !is_cut_short)
+  if (!is_begun && !is_cut_short && !is_cut_by_successor(it))
     violate(tag, "the answer " + it.logged_cause + " was made and never came: " + it.line);
 }
 

@@ -215,7 +215,9 @@ bool ServerConnection::end_exchange() {
   if (is_dead_) return close(Goodbye::abort);
   if (std::exchange(is_expired_, false)) {
     Pace& download = memory_->download;
-    if (!download.is_waiting() || !download.renew(download_terms(), taken_bytes(), now())) return close(Goodbye::abort);
+    // The rest of a body nobody wants comes too slowly: the answer still leaves.
+    if (!download.is_waiting()) return close(Goodbye::flush_and_close);
+    if (!download.renew(download_terms(), taken_bytes(), now())) return close(Goodbye::abort);
     arm(download.deadline());
     return false;
   }
