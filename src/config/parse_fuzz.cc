@@ -15,6 +15,8 @@ using namespace sluice;          // NOLINT: a program of its own
 using namespace sluice::config;  // NOLINT
 using fuzz::require;
 
+constexpr std::size_t longest_simple_key = 1000;  // 1024 by YAML 1.2 section 7.4.2; a longer one must be marked
+
 struct Walk {
   std::size_t lines;
   std::size_t nodes = 0;
@@ -55,7 +57,9 @@ void append_json(std::string& out, const Node& node) {
   } else if (node.is_map()) {
     out += '{';
     for (const Entry& entry : node.entries()) {
+      const std::size_t begin = out.size();
       append_quoted(out, entry.key.text());
+      if (out.size() - begin > longest_simple_key) out.insert(begin, "? ");
       out += ": ";
       append_json(out, entry.value);
       out += ',';
