@@ -51,7 +51,7 @@ for what, scen, wl, base, limit in OWN:
     line(what, [ratios(runs[scen, wl, 1, o], runs[base, wl, 1, o]) for o in OURS], limit)
 
 peers = [k[3] for k in runs if k[:3] == ("plain", "h1-128-rate", 1) and not k[3].startswith(("sluice", "relay", "floor"))]
-if peers:
+if peers and all(("plain", "h1-128-rate", 1, o) in runs for o in OURS):
     p99 = {name: statistics.median(r["p99"] for r in runs["plain", "h1-128-rate", 1, name].values()) for name in [*peers, *OURS]}
     best = min(peers, key=p99.get)
     line(f"p99 at 10,000 requests/s, to the best peer ({best}, {p99[best]:.0f} us)", [[p99[o] / p99[best]] for o in OURS], 1.0)

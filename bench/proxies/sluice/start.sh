@@ -23,7 +23,6 @@ admin: {bind: "127.0.0.1:$((HTTP_PORT + 1000))"}
 access_log: {to: "$LOG"}
 drain_delay: 0s
 $POLICIES
-drain_delay: 0s
 drain_timeout: 1s
 limits: {max_connections: 15000}
 upstreams: {up: {endpoints: ["127.0.0.1:$UP_PORT"]}}
