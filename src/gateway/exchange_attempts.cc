@@ -88,13 +88,14 @@ bool Exchange::begin_retry(bool is_counted) {
 void Exchange::start_request_body() {
   if (client_->can_answer() && view_.request().expects_continue) client_->send_continue();
   is_body_begun_ = true;
-  if (was_reused_) kept_body_.start(worker_.loop(), view_.upstream_request().body);
+  if (was_reused_) kept_body_.start(view_.upstream_request().body);
   client_->pull_body();
 }
 
 void Exchange::repeat_request_body() {
-  net::Buffer bytes = kept_body_.take();
-  if (!bytes.empty()) upstream_->send_body(std::move(bytes));
+  for (net::Buffer& piece : kept_body_.take()) {
+    if (!piece.empty()) upstream_->send_body(std::move(piece));
+  }
   is_request_done_ ? upstream_->send_end(nullptr) : client_->pull_body();
 }
 

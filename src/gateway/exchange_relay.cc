@@ -21,7 +21,7 @@ void Exchange::on_request_body(net::Buffer bytes) {
     client_->close_after();
     return answer(http::request_body_too_large, "the body grew past the limit");
   }
-  kept_body_.add(bytes);
+  kept_body_.add(worker_.loop(), bytes);
   if (upstream_ == nullptr) return;  // a retry is connecting: the rest is pulled when it has
   upstream_->send_body(std::move(bytes));
   if (!is_full(upstream_->unsent_bytes())) return client_->pull_body();

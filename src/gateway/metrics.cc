@@ -60,7 +60,7 @@ std::string_view ListenerNumbers::name(std::uint32_t number) const {
 struct alignas(64) RouteStats::Slot {
   using ByClass = std::array<Counter, class_count>;
 
-  explicit Slot(std::size_t cause_count) : cause_count_(cause_count) {}
+  Slot(std::uint32_t listener, std::size_t cause_count) : first_listener(listener), cause_count_(cause_count) {}
   Slot(const Slot&) = delete;
   ~Slot() {
     for (auto& counts : by_listener) delete counts.load(std::memory_order_relaxed);
@@ -68,6 +68,7 @@ struct alignas(64) RouteStats::Slot {
   }
 
   ByClass& requests(std::uint32_t listener) {
+    if (listener == first_listener) return first_requests;
     auto& place = by_listener[std::min(listener, ListenerNumbers::most - 1)];
     ByClass* counts = place.load(std::memory_order_relaxed);
     if (counts == nullptr) place.store(counts = new ByClass, std::memory_order_release);
@@ -80,11 +81,14 @@ struct alignas(64) RouteStats::Slot {
     (*counts)[cause].add();
   }
 
-  std::array<std::atomic<ByClass*>, ListenerNumbers::most> by_listener{};
-  std::atomic<std::vector<Counter>*> causes{nullptr};
-  Histogram durations;
+  // What nearly every request touches stands in the first two cache lines: of many routes it is nearly always cold.
+  const std::uint32_t first_listener;
+  ByClass first_requests;
   Counter request_bytes;
   Counter response_bytes;
+  Histogram durations;
+  std::atomic<std::vector<Counter>*> causes{nullptr};
+  std::array<std::atomic<ByClass*>, ListenerNumbers::most> by_listener{};  // but the first
 
  private:
   const std::size_t cause_count_;
@@ -94,20 +98,22 @@ RouteStats::RouteStats(std::string name, std::size_t workers, std::size_t causes
     : name_(std::move(name)),
       workers_(workers),
       causes_(causes),
-      slots_(std::make_unique<std::atomic<Slot*>[]>(workers)) {}
+      more_slots_(workers > first_slots_.size() ? std::make_unique<std::atomic<Slot*>[]>(workers - first_slots_.size())
+                                                : nullptr) {}
 
 RouteStats::~RouteStats() {
-  for (std::size_t i = 0; i < workers_; ++i) delete slots_[i].load(std::memory_order_acquire);
+  for (std::size_t i = 0; i < workers_; ++i) delete place_of(i).load(std::memory_order_acquire);
 }
 
-RouteStats::Slot& RouteStats::slot(std::size_t worker) {
-  Slot* known = slots_[worker].load(std::memory_order_relaxed);
-  if (known == nullptr) slots_[worker].store(known = new Slot(causes_), std::memory_order_release);
+RouteStats::Slot& RouteStats::slot(const Sample& sample) {
+  std::atomic<Slot*>& place = place_of(sample.worker);
+  Slot* known = place.load(std::memory_order_relaxed);
+  if (known == nullptr) place.store(known = new Slot(sample.listener, causes_), std::memory_order_release);
   return *known;
 }
 
 void RouteStats::record(const Sample& sample) {
-  Slot& mine = slot(sample.worker);
+  Slot& mine = slot(sample);
   mine.requests(sample.listener)[static_cast<std::size_t>(std::clamp(sample.status / 100, 1, 5) - 1)].add();
   mine.durations.record(sample.duration);
   mine.request_bytes.add(sample.request_bytes);
@@ -120,13 +126,16 @@ RouteStats::Totals RouteStats::totals() const {
   std::array<std::array<std::uint64_t, class_count>, ListenerNumbers::most> by_listener{};
   std::array<bool, ListenerNumbers::most> is_served{};
   for (std::size_t worker = 0; worker < workers_; ++worker) {
-    const Slot* const slot = slots_[worker].load(std::memory_order_acquire);
+    const Slot* const slot = place_of(worker).load(std::memory_order_acquire);
     if (slot == nullptr) continue;
+    const auto add = [&](std::size_t listener, const Slot::ByClass& counts) {
+      is_served[listener] = true;
+      for (std::size_t i = 0; i < class_count; ++i) by_listener[listener][i] += counts[i].value();
+    };
+    add(std::min(slot->first_listener, ListenerNumbers::most - 1), slot->first_requests);
     for (std::size_t listener = 0; listener < by_listener.size(); ++listener) {
       const Slot::ByClass* const counts = slot->by_listener[listener].load(std::memory_order_acquire);
-      if (counts == nullptr) continue;
-      is_served[listener] = true;
-      for (std::size_t i = 0; i < class_count; ++i) by_listener[listener][i] += (*counts)[i].value();
+      if (counts != nullptr) add(listener, *counts);
     }
     sums.durations.add(slot->durations);
     sums.request_bytes += slot->request_bytes.value();

@@ -117,6 +117,8 @@ class Compiler {
   void compile_routes() {
     std::map<std::string_view, config::Place> names;
     plan_->routes.resize(config_.routes.size());
+    plan_->route_stats.resize(config_.routes.size());
+    plan_->route_chains.resize(config_.routes.size());
     route_chains_.resize(config_.routes.size());
     for (std::size_t i = 0; i < config_.routes.size(); ++i) {
       const RouteConfig& route = config_.routes[i];
@@ -125,18 +127,20 @@ class Compiler {
         report_twice(route.name.place, "duplicate_route_name", path + ".name",
                      "there is a route '" + *route.name + "' already", at->second);
       RoutePlan& plan = plan_->routes[i];
-      plan.name = *route.name;
+      plan_->route_stats[i] = kept_.route_stats.find_or_make(*route.name);
+      plan.stats = plan_->route_stats[i].get();
+      plan.name = plan.stats->name();
       plan.is_critical = route.priority == Priority::critical;
       plan_->has_critical_routes |= plan.is_critical;
       plan.keep_encoded_slash = route.encoded_slash == EncodedSlash::keep;
-      plan.stats = kept_.route_stats.find_or_make(plan.name);
-      chains_.append(route_chains_[i], route.policies, "route " + plan.name, path + ".policies");
+      chains_.append(route_chains_[i], route.policies, "route " + *route.name, path + ".policies");
       compile_targets(route, plan, route_chains_[i], path);
       check_captures(route_chains_[i], route, path);
       for (const auto& link : route_chains_[i]) {
-        plan.chain.push_back(link.link);
+        plan_->route_chains[i].push_back(link.link);
         plan.replaces_defaults |= link.kind->is_on_by_default;
       }
+      plan.chain = plan_->route_chains[i];
     }
   }
 
@@ -151,6 +155,7 @@ class Compiler {
       return;
     }
     std::uint32_t sum = 0;
+    std::vector<Target> targets;
     for (const auto& target : (*route.to)->targets) {
       const auto group = groups_.find(target.upstream);
       if (group == groups_.end()) {
@@ -161,10 +166,11 @@ class Compiler {
       used_groups_.insert(group->second);
       sum += target.weight;
       if (target.weight == 0) continue;
-      plan.targets.push_back({.group = group->second,
-                              .timeouts = upstream::merge(group->second->timeouts(), route.timeouts),
-                              .weight_up_to = sum});
+      targets.push_back({.group = group->second,
+                         .timeouts = upstream::merge(group->second->timeouts(), route.timeouts),
+                         .weight_up_to = sum});
     }
+    plan.targets = *plan_->targets.insert(std::move(targets)).first;
   }
 
   void report_unknown_upstream(const RouteTargets::Target& target, const std::string& path) {

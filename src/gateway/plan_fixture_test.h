@@ -39,7 +39,8 @@ inline http::ResponseHead answer_of(const ListenerPlan& listener, const Decision
 // Everything that was decided about one request. `answer` is looked at when it goes nowhere.
 inline std::string text_of(const Decision& decision, const policy::Exchange& exchange,
                            const http::ResponseHead& answer) {
-  std::string text = "route " + (decision.route == nullptr ? "none" : decision.route->name);
+  std::string text = "route ";
+  text += decision.route == nullptr ? std::string_view("none") : decision.route->name;
   const auto add_fields = [&text](const http::FieldList& fields) {
     for (const http::Field& field : fields) text.append("\n").append(field.name).append(": ").append(field.value);
   };

@@ -92,6 +92,8 @@ class Loop {
 
   // A block to build output in, capacity at least `bytes` (at most 64 KiB).
   virtual Buffer make_buffer(std::size_t bytes) = 0;
+  // A second handle on the same bytes, which then are for reading only. No copy.
+  virtual Buffer share(Buffer& buffer) = 0;
 
   // Bytes of all blocks that are out: received and kept, or waiting to be sent. Where a backend does not count: 0.
   virtual std::uint64_t lent_bytes() const { return 0; }

@@ -8,6 +8,7 @@
 
 #include "net/block_pool.h"
 #include "net/buffer.h"
+#include "net/shared_blocks.h"
 
 namespace sluice::net {
 
@@ -47,6 +48,7 @@ class SegmentPool {
 // What streams draw on.
 struct LoopMemory {
   BlockPool blocks;
+  SharedBlocks shares;
   SegmentPool segments;
 };
 

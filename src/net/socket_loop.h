@@ -46,6 +46,7 @@ class SocketLoop : public Loop {
   std::unique_ptr<Acceptor> accept_from(ListenSocket socket, AcceptHandler& handler) override;
   void pause_accepting(bool paused) override;
   Buffer make_buffer(std::size_t bytes) override { return memory_.blocks.take(bytes); }
+  Buffer share(Buffer& buffer) override { return memory_.shares.share(buffer); }
   std::uint64_t lent_bytes() const override { return memory_.blocks.lent_bytes(); }
   void post(std::move_only_function<void()> task) override { mailbox_.post(std::move(task)); }
   void stop() override { is_running_ = false; }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <functional>
+#include <map>
 #include <tuple>
 
 #include "route/precedence.h"
@@ -35,7 +36,7 @@ class RouterCompiler {
   // regexes_.
   struct Pending {
     Alternative alternative;
-    std::uint32_t rule, group, pattern, key, terminal;
+    std::uint32_t conditions, group, pattern, key, terminal;
   };
   struct PendingRegex {
     std::shared_ptr<const Regex> regex;
@@ -45,8 +46,7 @@ class RouterCompiler {
 
   void add_rule(const Rule& rule) {
     const MatchConfig& match = *rule.match;
-    const auto index = static_cast<std::uint32_t>(table_->rules.size());
-    table_->rules.emplace_back(rule.route, Conditions(match));
+    const std::uint32_t conditions = add_conditions(match);
     std::vector<std::uint32_t> groups;
     for (const HostPattern& host : match.host) groups.push_back(group_of(host));
     if (match.host.empty()) groups.push_back(Table::any_host);
@@ -57,9 +57,16 @@ class RouterCompiler {
       const auto key = static_cast<std::uint32_t>(keys_.size());
       keys_.push_back(path_key(path));
       for (const std::uint32_t group : groups)
-        pending_.emplace_back(Alternative{nullptr, path, &match, rule.route, i}, index, group, pattern, key,
+        pending_.emplace_back(Alternative{nullptr, path, &match, rule.route, i}, conditions, group, pattern, key,
                               terminal_of(group, path));
     }
+  }
+
+  std::uint32_t add_conditions(const MatchConfig& match) {
+    Conditions conditions(match);
+    if (conditions.is_empty()) return none;
+    table_->conditions.push_back(std::move(conditions));
+    return static_cast<std::uint32_t>(table_->conditions.size() - 1);
   }
 
   std::uint32_t group_of(const HostPattern& host) {
@@ -82,8 +89,19 @@ class RouterCompiler {
       if (path.segments[i].is_parameter) pattern.slots.emplace_back(path.segments[i].text, i);
     if (path.kind == Kind::regex && !path.regex->group_names().empty()) pattern.regex = path.regex;
     if (pattern.slots.empty() && !pattern.has_rest && pattern.regex == nullptr) return none;
+    const auto next = static_cast<std::uint32_t>(table_->patterns.size());
+    if (pattern.regex == nullptr)
+      if (const auto [known, is_new] = known_patterns_.emplace(pattern_key(pattern), next); !is_new)
+        return known->second;
     table_->patterns.push_back(std::move(pattern));
-    return static_cast<std::uint32_t>(table_->patterns.size() - 1);
+    return next;
+  }
+
+  using PatternKey = std::tuple<std::uint32_t, bool, std::string, std::vector<std::pair<std::string, std::uint32_t>>>;
+  static PatternKey pattern_key(const Table::Pattern& pattern) {
+    PatternKey key{pattern.fixed_segments, pattern.has_rest, pattern.rest_name, {}};
+    for (const auto& slot : pattern.slots) std::get<3>(key).emplace_back(slot.name, slot.segment);
+    return key;
   }
 
   std::uint32_t terminal_of(std::uint32_t group, const PathPattern* path) {
@@ -159,7 +177,7 @@ class RouterCompiler {
     table_->entries.reserve(pending_.size());
     for (const Pending& one : pending_) {
       const auto entry = static_cast<std::uint32_t>(table_->entries.size());
-      table_->entries.emplace_back(one.rule, one.pattern);
+      table_->entries.emplace_back(one.alternative.route, one.conditions, one.pattern);
       const PathPattern* const path = one.alternative.path;
       if (path != nullptr && path->kind == Kind::regex) {
         regexes_[one.terminal].entries.push_back(entry);
@@ -207,6 +225,7 @@ class RouterCompiler {
   std::vector<Pending> pending_;
   std::vector<PathKey> keys_;
   std::vector<PendingRegex> regexes_;
+  std::map<PatternKey, std::uint32_t> known_patterns_;
   TextIndex regex_index_;  // (node, pattern) -> regexes_
 };
 

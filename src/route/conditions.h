@@ -16,6 +16,8 @@ class Conditions {
  public:
   explicit Conditions(const MatchConfig& match);
 
+  bool is_empty() const { return is_empty_; }  // holds for every request
+
   enum class Stage : std::uint8_t { method, header, query, none };
   struct Failure {
     Stage stage = Stage::none;

@@ -50,7 +50,7 @@ class RouterSearch {
   }
 
   void fill(std::uint32_t entry, Match& out) {
-    out = {.route = table_.rules[table_.entries[entry].rule].route};
+    out = {.route = table_.entries[entry].route};
     if (const std::uint32_t index = table_.entries[entry].pattern; index != none)
       fill_captures(table_.patterns[index], out);
   }
@@ -152,7 +152,8 @@ class RouterSearch {
     return none;
   }
   bool holds(std::uint32_t entry) const {
-    return table_.rules[table_.entries[entry].rule].conditions.hold(request_, arena_);
+    const std::uint32_t conditions = table_.entries[entry].conditions;
+    return conditions == none || table_.conditions[conditions].hold(request_, arena_);
   }
 
   void fill_captures(const Table::Pattern& pattern, Match& out) {

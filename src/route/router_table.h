@@ -23,14 +23,11 @@ struct Router::Table {
   // One alternative (host, path) of a route. Entries are sorted by host group and then by precedence: among entries of
   // one group that match the same request, the smaller index is the more specific. (See precedence.h.)
   struct Entry {
-    std::uint32_t rule = 0;
-    std::uint32_t pattern = none;  // none: nothing to capture
+    std::uint32_t route = 0;
+    std::uint32_t conditions = none;  // none: it always holds
+    std::uint32_t pattern = none;     // none: nothing to capture
   };
-  struct CompiledRule {
-    std::uint32_t route;
-    Conditions conditions;
-  };
-  // What to tell about a path once its entry has won.
+  // What to tell about a path once its entry has won. Entries that tell alike share one, so that it is in the cache.
   struct CaptureSlot {
     std::string name;
     std::uint32_t segment;
@@ -65,7 +62,7 @@ struct Router::Table {
   static constexpr std::uint32_t any_host = 0;  // index of its group
   enum HostScope : std::uint32_t { exact_host, wildcard_host };
 
-  std::vector<CompiledRule> rules;
+  std::vector<Conditions> conditions;  // of one route each
   std::vector<Pattern> patterns;
   std::vector<Entry> entries;
   std::vector<Group> groups;

@@ -155,7 +155,7 @@ struct Timeouts {
   Duration idle = std::chrono::seconds(60);
   Duration request{0};  // 0: none
 
-  bool operator==(const Timeouts&) const = default;
+  auto operator<=>(const Timeouts&) const = default;
 };
 
 // `base`, with what `changes` gives in its place.

@@ -10,6 +10,7 @@
 
 #include "net/block_pool.h"
 #include "net/loop.h"
+#include "net/shared_blocks.h"
 #include "net/timer_wheel.h"
 
 namespace sluice::http::h1 {
@@ -110,6 +111,7 @@ class FakeLoop final : public net::Loop {
   std::unique_ptr<net::Acceptor> accept_from(net::ListenSocket, net::AcceptHandler&) override { return nullptr; }
   void pause_accepting(bool paused) override { is_accepting_paused = paused; }
   net::Buffer make_buffer(std::size_t bytes) override { return blocks_.take(bytes); }
+  net::Buffer share(net::Buffer& buffer) override { return shares_.share(buffer); }
   void post(std::move_only_function<void()> task) override { posted.push_back(std::move(task)); }
   std::uint64_t lent_bytes() const override { return lent; }
   void run() override {}
@@ -127,6 +129,7 @@ class FakeLoop final : public net::Loop {
  private:
   Instant now_ = Instant{std::chrono::seconds(1000)};
   net::BlockPool blocks_;
+  net::SharedBlocks shares_;
   net::TimerWheel wheel_{now_};
   std::vector<std::unique_ptr<FakeStream>> streams_;
 };

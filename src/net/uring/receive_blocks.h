@@ -12,7 +12,7 @@ namespace sluice::net {
 
 class ReceiveBlocks final : public BufferOwner {
  public:
-  static constexpr unsigned block_bytes = 8 << 10;
+  static constexpr unsigned block_bytes = 12 << 10;
   static constexpr unsigned blocks = 256;
   static constexpr int group = 0;
 
