@@ -55,6 +55,8 @@ enum class Metric : std::uint8_t {
   endpoint_set_aside,
   endpoint_set_asides,
   endpoint_failures,
+  endpoint_pending,
+  endpoint_pending_refused,
   upstream_panic,
   pool_connects,
   pool_connect_failures,
@@ -68,7 +70,7 @@ enum class Metric : std::uint8_t {
   log_errors,
   log_failing
 };
-constexpr std::array<MetricInfo, 54> infos{{
+constexpr std::array<MetricInfo, 56> infos{{
     {"sluice_build_info", gauge, "Always 1; the labels say what is running.", "version, loop"},
     {"sluice_config_generation", gauge, "Generation of the plan in force; each accepted change adds one.", ""},
     {"sluice_config_loaded_timestamp_seconds", gauge, "When the plan in force came into force, in seconds since 1970.",
@@ -137,6 +139,9 @@ constexpr std::array<MetricInfo, 54> infos{{
     {"sluice_endpoint_set_asides_total", counter, "Times that the endpoint was set aside.", "upstream, endpoint"},
     {"sluice_endpoint_failures_total", counter,
      "Attempts that failed, by kind. An answer with a 5xx status is no failure.", "upstream, endpoint, kind"},
+    {"sluice_endpoint_pending", gauge, "Connections to the endpoint that are being made.", "upstream, endpoint"},
+    {"sluice_endpoint_pending_refused_total", counter,
+     "Attempts for which no connection was tried: `max_pending` of them were being made.", "upstream, endpoint"},
     {"sluice_upstream_panic", gauge,
      "1 while so few endpoints are in service (health.panic_below) that requests are spread over all, else 0.",
      "upstream"},
@@ -410,6 +415,8 @@ class Page {
     for (const EndpointSnapshot& one : in_.endpoints)
       for (const auto& [kind, count] : one.failures)
         text_.sample({{"upstream", one.upstream}, {"endpoint", one.endpoint}, {"kind", kind}}, count);
+    by_endpoint(Metric::endpoint_pending, &EndpointSnapshot::pending);
+    by_endpoint(Metric::endpoint_pending_refused, &EndpointSnapshot::pending_refused);
     text_.family(info(Metric::upstream_panic));
     for (const UpstreamSnapshot& one : in_.upstreams)
       text_.sample({{"upstream", one.upstream}}, std::uint64_t{one.is_panicking});

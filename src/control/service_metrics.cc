@@ -29,6 +29,8 @@ EndpointSnapshot snapshot(const upstream::Endpoint& endpoint, Failures& failures
           .in_flight = totals.in_flight,
           .is_set_aside = totals.is_set_aside,
           .times_set_aside = totals.set_asides,
+          .pending = totals.pending,
+          .pending_refused = totals.pending_refused,
           .failures = failures};
 }
 
