@@ -108,8 +108,8 @@ class Service {
   // ---- the end: service_drain.cc
   void on_signal(int number);
   void announce_drain();
-  void on_drain_delay_over() { drain(gateway::Worker::Haste::usual); }
-  void drain(gateway::Worker::Haste haste);
+  void on_drain_delay_over() { drain(); }
+  void drain(Duration silent_patience = gateway::Worker::silent_patience);
   void on_worker_drained();
   void cut();
   void on_drain_timeout();

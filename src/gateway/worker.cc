@@ -21,9 +21,9 @@ void ListenerPort::adopt(PlanSlots::Pin plan, const ListenerPlan& listener) {
   connections_.change_settings(listener.server);
 }
 
-void ListenerPort::retire(bool is_gentle) {
+void ListenerPort::retire(Duration patience) {
   acceptor_.reset();
-  worker_.loop().set_timer(silent_timer_, is_gentle ? gentle_patience : silent_patience);
+  worker_.loop().set_timer(silent_timer_, patience);
 }
 
 bool ListenerPort::is_draining() const { return is_retired() || worker_.is_leaving(); }
@@ -83,7 +83,7 @@ void Worker::publish(std::shared_ptr<const Plan> plan, std::vector<NewSocket> so
     if (const ListenerPlan* const listener = current.find_same(port->listener())) {
       port->adopt(plans_.pin(), *listener);
     } else {
-      port->retire();
+      port->retire(silent_patience);
     }
   }
   for (NewSocket& socket : sockets)
@@ -93,17 +93,17 @@ void Worker::publish(std::shared_ptr<const Plan> plan, std::vector<NewSocket> so
   sweep_ports();
 }
 
-void Worker::drain(Haste haste) {
+void Worker::drain(Duration patience) {
   is_draining_ = true;
   for (const auto& port : ports_)
-    if (!port->is_retired()) port->retire(haste == Haste::gentle);
+    if (!port->is_retired()) port->retire(patience);
   pool_.close_idle();
   on_connection_gone();
 }
 
 void Worker::close_all() {
   is_cut_ = true;
-  drain(Haste::usual);
+  drain();
   for (const auto& port : ports_) port->close_all();
 }
 

@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from harness.client import RawClient, get, status
+from harness.client import Closed, RawClient, get, status
 from harness.gateway import Gateway, binary, children_of, free_port
 from harness.load import REQUEST, Load
 
@@ -179,6 +179,48 @@ def test_a_killed_supervisor_leaves_no_orphan(loop, upstream, tmp_path):
     running.process = None
 
 
+ALONE = ["--no-supervisor"]
+
+
+def test_without_a_supervisor_a_signal_drains(gateway, upstream):
+    running = gateway("drain_delay: 1s\n" + ALL, arguments=ALONE, workers=2)
+    upstream.answers.append((1.5, OK))
+    with RawClient(running.address, 20) as busy:
+        busy.send(REQUEST)
+        assert upstream.wait_requests(1, 20)
+        running.process.send_signal(signal.SIGTERM)
+        assert wait_for(lambda: running.admin_request("/readyz")[0] == 503, 20)
+        assert wait_for(lambda: "draining for at most" in running.stderr(), 20)
+        assert busy.read_response().body == b"ok", "what was in progress is finished"
+    assert running.process.wait(20) == 0, running.stderr()
+    with pytest.raises(OSError):
+        get(running.address)
+    running.process = None
+
+
+def test_without_a_supervisor_a_second_signal_cuts(gateway, upstream):
+    running = gateway(ALL, arguments=ALONE)
+    upstream.answers.append((60.0, OK))
+    with RawClient(running.address, 20) as busy:
+        busy.send(REQUEST)
+        assert upstream.wait_requests(1, 20)
+        running.process.send_signal(signal.SIGTERM)
+        assert wait_for(lambda: "draining for at most" in running.stderr(), 20)
+        running.process.send_signal(signal.SIGTERM)
+        with pytest.raises(Closed):
+            busy.read_response()
+    assert running.process.wait(20) == 4 and "second signal" in running.stderr()
+    running.process = None
+
+
+def test_without_a_supervisor_sighup_reloads(gateway):
+    running = gateway(ANSWER % 204, arguments=ALONE)
+    running.write_config(ANSWER % 205)
+    running.process.send_signal(signal.SIGHUP)
+    assert wait_for(lambda: status(get(running.address)) == 205, 20)
+    assert running.gateway_pid() == running.process.pid and running.process.poll() is None
+
+
 def test_without_a_supervisor_there_is_one_process(gateway):
     running = gateway(ANSWER % 204, arguments=["--no-supervisor"])
     assert not children_of(running.process.pid)
@@ -274,11 +316,66 @@ def test_the_command_upgrades_and_signals_nobody_else(supervised, tmp_path):
         done = upgrade(*words)
         assert done.returncode == 2 and told in done.stderr, done
     assert running.gateway_pid() == gateway_pid
-    assert upgrade(running.process.pid).returncode == 0 and upgraded(running, 1)
-    assert upgrade("--pid-file", pid_file).returncode == 0 and upgraded(running, 2)
+    for number, words in enumerate([[running.process.pid], ["--pid-file", pid_file]], 1):
+        done = upgrade(*words)
+        assert done.returncode == 0 and f"process {running.process.pid}: sluice" in done.stdout, done
+        assert running.stderr().count("upgrade done") == number, "it did not wait"
     running.process.send_signal(signal.SIGTERM)
     assert running.process.wait(10) == 0 and not pid_file.exists()
     running.process = None
+
+
+def test_the_command_tells_why_an_upgrade_failed(supervised, own_binary):
+    running = supervised(ANSWER % 204)
+    pid = running.gateway_pid()
+    replace(own_binary, b"#!/bin/sh\nsleep 0.3\nexit 7\n")
+    done = upgrade(running.process.pid)
+    assert done.returncode == 6 and "ended with exit code 7 before it was ready" in done.stderr, done
+    replace(own_binary)
+    running.write_config("routes: [{name: all, too: u}]")
+    done = upgrade(running.process.pid)
+    assert done.returncode == 6 and "exit code 1" in done.stderr, done
+    assert running.gateway_pid() == pid and status(get(running.address)) == 204
+    running.write_config(ANSWER % 204)
+    assert upgrade(running.process.pid).returncode == 0 and running.gateway_pid() != pid
+
+
+def test_idle_connections_outlive_an_upgrade(supervised):
+    """They end with the answer to their next request, or by themselves: none is closed under a client that is about to ask."""
+    running = supervised(ANSWER % 204)
+    with RawClient(running.address) as idle, RawClient(running.address) as silent:
+        idle.send(REQUEST)
+        assert not idle.read_response().all("connection")
+        assert upgrade(running.process.pid).returncode == 0
+        assert idle.is_quiet(1.5) and silent.is_quiet(0), "closed under its client"
+        for client in (idle, silent):
+            client.send(REQUEST)
+            answer = client.read_response()
+            assert status(answer) == 204 and answer.first("connection") == "close" and client.is_closed()
+    assert wait_for(lambda: len(children_of(running.process.pid)) == 1, 20), "the old process ends with its last connection"
+
+
+def test_idle_connections_hold_an_old_process_for_half_its_drain_time(supervised):
+    running = supervised("drain_timeout: 6s\n" + ANSWER % 204)
+    with RawClient(running.address) as idle:
+        assert upgrade(running.process.pid).returncode == 0
+        assert idle.is_closed(30)
+    # With a client that closes too there is nothing to linger for.
+    assert wait_for(lambda: len(children_of(running.process.pid)) == 1, 30)
+    assert "cut at the drain timeout" not in running.stderr()
+
+
+def test_an_upgrade_to_fewer_workers_loses_no_connection(supervised, own_binary, loop):
+    """R04. What the kernel has queued at a socket of a worker that is no more is served by those that are left."""
+    running = supervised(ALL, workers=4)
+    replace(own_binary, f"#!/bin/sh\nexec {BINARY} run \"$2\" --loop {loop} --workers 2\n".encode())
+    with Load(running.address, fresh=6) as load:
+        time.sleep(0.2)
+        assert upgrade(running.process.pid).returncode == 0
+        assert wait_for(lambda: len(children_of(running.process.pid)) == 1, 60), "the four workers are gone"
+        asked = load.answers
+        assert wait_for(lambda: load.answers > asked + 100, 30), "and connections are made to all their sockets"
+    assert "with 2 workers" in running.stderr() and not load.failed, load.failed[:5]
 
 
 @pytest.mark.parametrize("broken, reason", [
