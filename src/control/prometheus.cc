@@ -98,7 +98,8 @@ constexpr std::array<MetricInfo, 56> infos{{
     {"sluice_connections_refused_total", counter,
      "Connections turned away, by the limit they passed: max_connections, max_connections_per_client.", "limit"},
     {"sluice_connections_shed_total", counter,
-     "Idle connections closed to make room, by what was short: max_connections, max_memory.", "limit"},
+     "Idle connections closed to make room, by what was short: max_connections, max_memory, file_descriptors.",
+     "limit"},
     {"sluice_accept_paused", gauge, "Workers that accept no connection because memory is short.", ""},
     {"sluice_accept_pauses_total", counter, "Times that a worker stopped accepting because memory was short.", ""},
     {"sluice_requests_begun_total", counter, "Requests whose first byte has come, finished or not.", ""},
@@ -337,7 +338,8 @@ class Page {
     by_limit(Metric::connections_refused, {{"max_connections", &WorkerMetrics::refused_connections},
                                            {"max_connections_per_client", &WorkerMetrics::refused_client_connections}});
     by_limit(Metric::connections_shed, {{"max_connections", &WorkerMetrics::idle_closed_for_room},
-                                        {"max_memory", &WorkerMetrics::idle_closed_for_memory}});
+                                        {"max_memory", &WorkerMetrics::idle_closed_for_memory},
+                                        {"file_descriptors", &WorkerMetrics::idle_closed_for_descriptors}});
     single(Metric::accept_paused, sum(&WorkerMetrics::is_accept_paused));
     single(Metric::accept_pauses, sum(&WorkerMetrics::accept_pauses));
     single(Metric::requests_begun, sum(&WorkerMetrics::requests_begun));

@@ -39,6 +39,13 @@ void ListenerPort::on_accept(net::StreamPtr stream) {
   connections_.accept(std::move(stream), ticket);
 }
 
+// The descriptors ran out before the connection cap was reached: as at the cap, the longest idle go. Several at once,
+// for a scan finds them, and a new client may need a connection to its upstream too.
+bool ListenerPort::make_room() {
+  constexpr std::size_t at_once = 32;
+  return worker_.close_idle(at_once, worker_.metrics().idle_closed_for_descriptors) > 0;
+}
+
 void ListenerPort::on_connection_closed(std::uint32_t ticket) {
   plan_->connections->leave(ticket);
   worker_.metrics().connection_closed();
@@ -113,7 +120,7 @@ void Worker::on_connection_gone() {
   if (std::ranges::any_of(ports_, is_done) || (is_draining_ && ports_.empty())) loop_->post([this] { sweep_ports(); });
 }
 
-void Worker::close_idle(std::size_t count, Counter& counter) {
+std::size_t Worker::close_idle(std::size_t count, Counter& counter) {
   idle_.clear();
   for (const auto& port : ports_) port->find_idle(idle_);
   count = std::min(count, idle_.size());
@@ -121,6 +128,7 @@ void Worker::close_idle(std::size_t count, Counter& counter) {
                             &http::h1::IdleConnection::until);
   for (std::size_t i = 0; i < count; ++i) http::h1::ServerConnections::close_idle(*idle_[i].connection);
   counter.add(count);
+  return count;
 }
 
 void Worker::sweep_ports() {

@@ -46,6 +46,7 @@ class ListenerPort final : private http::Waist, private net::AcceptHandler {
 
  private:
   void on_accept(net::StreamPtr stream) override;
+  bool make_room() override;
   http::ClientEvents* begin(http::ClientHalf& half, const http::Request& request) override;
   void refuse(http::ClientHalf& half, const http::RefusedRequest& refused) override;
   void on_connection_closed(std::uint32_t ticket) override;
@@ -109,11 +110,11 @@ class Worker {
   // The Date field of answers made here: formatted once a second.
   std::string_view http_date();
   void on_connection_gone();
+  // Closes that many idle connections of this worker, the longest idle first, and counts them. How many there were.
+  std::size_t close_idle(std::size_t count, Counter& counter);
 
  private:
   void sweep_ports();
-  // Closes that many idle connections, the longest idle first, and counts them.
-  void close_idle(std::size_t count, Counter& counter);
 
   const unsigned number_;
   std::unique_ptr<net::Loop> loop_;

@@ -179,7 +179,9 @@ def test_r24_clock_jumps(gateway, tmp_path, row):
 @pytest.mark.row("R25", "out of descriptors: it does not spin, the new are told or served, and it recovers at once")
 def test_r25_descriptors(gateway, row):
     with LoadUpstream() as upstream:
-        running = gateway(config(upstream), workers=2, before=["prlimit", "--nofile=256"])
+        # The cap is higher than the descriptors bear: so it is these that run out.
+        running = gateway(config(upstream).replace("max_loop_lag: 0s", "max_loop_lag: 0s, max_connections: 10000, max_connections_per_client: 10000"),
+                          workers=2, before=["prlimit", "--nofile=256"])
         pid = serving_pid(running)
         held = []
         for number in range(400):  # each asks once, then holds its connection idle
@@ -187,12 +189,13 @@ def test_r25_descriptors(gateway, row):
             client.send(f"GET /t{number}/0 HTTP/1.1\r\nhost: a\r\n\r\n".encode())
             held.append(client)
         time.sleep(1)
-        waits = []
+        waits, served = [], 0
         for number in range(5):
             began = time.monotonic()
             with contextlib.suppress(Closed, OSError):
-                assert status(get(running.address, f"/t{number}/0")) in (200, 503)
+                served += status(get(running.address, f"/t{number}/0")) == 200
             waits.append(time.monotonic() - began)
+        shed = running.metric("sluice_connections_shed_total", limit="file_descriptors")
         cpu, began = cpu_seconds(pid), time.monotonic()
         time.sleep(2)
         cpu = (cpu_seconds(pid) - cpu) / (time.monotonic() - began)
@@ -207,6 +210,8 @@ def test_r25_descriptors(gateway, row):
         outcome = run_load(running.address, 2, kept=20, rate=200)
     row.figure("connections held against 256 descriptors", len(held))
     row.figure("s until a new client was answered, longest of 5", max(waits), at_most=1.5)
+    row.figure("of them served", served, at_least=5)
+    row.figure("idle connections closed to make room", shed, at_least=1)
     row.figure("CPU used meanwhile, of one core", cpu, at_most=0.2)
     row.figure("s until it served again", 999 if recovered is None else recovered, at_most=1)
     row.failures(outcome, fault=0)
