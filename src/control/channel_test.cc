@@ -142,7 +142,7 @@ TEST(SupervisorState, IsReadAsItWasWritten) {
   before.crashes = {Instant(Duration(1)), Instant(Duration(2))};
   before.counts = {.crashes = 1, .stuck = 2, .upgrades = 3, .failed_upgrades = 4};
   Descriptor channel = make_memory_file("test", "a channel");
-  std::string text = write_state(before, sockets, {{7, channel.number()}, {8, -1}}, "/usr/bin/a b");
+  std::string text = write_state(before, sockets, {{7, channel.number()}, {8, -1}}, "/usr/bin/a b", 9);
   // exec closes nothing of this, so neither may the test: what is read owns it all.
   const int config = dup(before.active.file->number());
   text.replace(text.find(" aa ") + 4, std::to_string(before.active.file->number()).size(), std::to_string(config));
@@ -156,6 +156,7 @@ TEST(SupervisorState, IsReadAsItWasWritten) {
   auto after = read_state(text);
   ASSERT_TRUE(after) << text;
   EXPECT_EQ(after->executable, "/usr/bin/a b");
+  EXPECT_EQ(after->outcomes, 9);
   ASSERT_EQ(after->supervision.processes.size(), 2);
   EXPECT_EQ(after->supervision.processes[0].role, Role::current);
   EXPECT_TRUE(after->supervision.processes[0].is_ready);

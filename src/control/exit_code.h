@@ -9,7 +9,8 @@ enum ExitCode : int {
   exit_usage = 2,
   exit_start = 3,
   exit_drain_cut = 4,
-  exit_lost = 5,  // the gateway process died while it was being stopped
+  exit_lost = 5,     // the gateway process died while it was being stopped
+  exit_upgrade = 6,  // of `sluice upgrade`: it failed, or nobody said what came of it
 };
 
 }  // namespace sluice::control

@@ -37,7 +37,8 @@ TEST(Machine, AConnectionNeedsTwoDescriptors) {
   ASSERT_TRUE(doubt);
   EXPECT_TRUE(doubt->contains("lower max_connections to 500")) << *doubt;
   EXPECT_TRUE(doubt->contains("LimitNOFILE"));
-  EXPECT_FALSE(doubt_descriptors(machine, gateway::Limits::of({}, machine, 2, false).connections)) << "the default fits";
+  EXPECT_FALSE(doubt_descriptors(machine, gateway::Limits::of({}, machine, 2, false).connections))
+      << "the default fits";
 }
 
 TEST(Privileges, UnknownNamesAreSaidToBe) {

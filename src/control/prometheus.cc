@@ -55,6 +55,8 @@ enum class Metric : std::uint8_t {
   endpoint_set_aside,
   endpoint_set_asides,
   endpoint_failures,
+  endpoint_pending,
+  endpoint_pending_refused,
   upstream_panic,
   pool_connects,
   pool_connect_failures,
@@ -68,7 +70,7 @@ enum class Metric : std::uint8_t {
   log_errors,
   log_failing
 };
-constexpr std::array<MetricInfo, 54> infos{{
+constexpr std::array<MetricInfo, 56> infos{{
     {"sluice_build_info", gauge, "Always 1; the labels say what is running.", "version, loop"},
     {"sluice_config_generation", gauge, "Generation of the plan in force; each accepted change adds one.", ""},
     {"sluice_config_loaded_timestamp_seconds", gauge, "When the plan in force came into force, in seconds since 1970.",
@@ -96,7 +98,8 @@ constexpr std::array<MetricInfo, 54> infos{{
     {"sluice_connections_refused_total", counter,
      "Connections turned away, by the limit they passed: max_connections, max_connections_per_client.", "limit"},
     {"sluice_connections_shed_total", counter,
-     "Idle connections closed to make room, by what was short: max_connections, max_memory.", "limit"},
+     "Idle connections closed to make room, by what was short: max_connections, max_memory, file_descriptors.",
+     "limit"},
     {"sluice_accept_paused", gauge, "Workers that accept no connection because memory is short.", ""},
     {"sluice_accept_pauses_total", counter, "Times that a worker stopped accepting because memory was short.", ""},
     {"sluice_requests_begun_total", counter, "Requests whose first byte has come, finished or not.", ""},
@@ -137,6 +140,9 @@ constexpr std::array<MetricInfo, 54> infos{{
     {"sluice_endpoint_set_asides_total", counter, "Times that the endpoint was set aside.", "upstream, endpoint"},
     {"sluice_endpoint_failures_total", counter,
      "Attempts that failed, by kind. An answer with a 5xx status is no failure.", "upstream, endpoint, kind"},
+    {"sluice_endpoint_pending", gauge, "Connections to the endpoint that are being made.", "upstream, endpoint"},
+    {"sluice_endpoint_pending_refused_total", counter,
+     "Attempts for which no connection was tried: `max_pending` of them were being made.", "upstream, endpoint"},
     {"sluice_upstream_panic", gauge,
      "1 while so few endpoints are in service (health.panic_below) that requests are spread over all, else 0.",
      "upstream"},
@@ -332,7 +338,8 @@ class Page {
     by_limit(Metric::connections_refused, {{"max_connections", &WorkerMetrics::refused_connections},
                                            {"max_connections_per_client", &WorkerMetrics::refused_client_connections}});
     by_limit(Metric::connections_shed, {{"max_connections", &WorkerMetrics::idle_closed_for_room},
-                                        {"max_memory", &WorkerMetrics::idle_closed_for_memory}});
+                                        {"max_memory", &WorkerMetrics::idle_closed_for_memory},
+                                        {"file_descriptors", &WorkerMetrics::idle_closed_for_descriptors}});
     single(Metric::accept_paused, sum(&WorkerMetrics::is_accept_paused));
     single(Metric::accept_pauses, sum(&WorkerMetrics::accept_pauses));
     single(Metric::requests_begun, sum(&WorkerMetrics::requests_begun));
@@ -410,6 +417,8 @@ class Page {
     for (const EndpointSnapshot& one : in_.endpoints)
       for (const auto& [kind, count] : one.failures)
         text_.sample({{"upstream", one.upstream}, {"endpoint", one.endpoint}, {"kind", kind}}, count);
+    by_endpoint(Metric::endpoint_pending, &EndpointSnapshot::pending);
+    by_endpoint(Metric::endpoint_pending_refused, &EndpointSnapshot::pending_refused);
     text_.family(info(Metric::upstream_panic));
     for (const UpstreamSnapshot& one : in_.upstreams)
       text_.sample({{"upstream", one.upstream}}, std::uint64_t{one.is_panicking});

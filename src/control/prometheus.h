@@ -62,6 +62,8 @@ struct EndpointSnapshot {
   std::int64_t in_flight = 0;
   bool is_set_aside = false;
   std::uint64_t times_set_aside = 0;
+  std::uint64_t pending = 0;  // connections being made
+  std::uint64_t pending_refused = 0;
   std::span<const Failure> failures;
 };
 

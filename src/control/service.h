@@ -13,6 +13,7 @@
 #include "control/admin.h"
 #include "control/exit_code.h"
 #include "control/last_good.h"
+#include "control/live_plans.h"
 #include "control/loader.h"
 #include "control/log_writer.h"
 #include "control/privileges.h"
@@ -101,13 +102,14 @@ class Service {
   void open_admin_server(net::ListenSocket socket);
   void publish(Sockets sockets);
   void on_published(std::uint64_t generation);
+  void sweep_plans();
   void refuse(const config::Diagnostics& diagnostics);
 
   // ---- the end: service_drain.cc
   void on_signal(int number);
   void announce_drain();
-  void on_drain_delay_over() { drain(gateway::Worker::Haste::usual); }
-  void drain(gateway::Worker::Haste haste);
+  void on_drain_delay_over() { drain(); }
+  void drain(Duration silent_patience = gateway::Worker::silent_patience);
   void on_worker_drained();
   void cut();
   void on_drain_timeout();
@@ -125,7 +127,6 @@ class Service {
 
   // ---- metrics: service_metrics.cc
   std::string metrics_text();
-  std::size_t count_live_plans();
 
   ServiceOptions options_;
   gateway::CauseTable causes_;
@@ -138,13 +139,13 @@ class Service {
   std::vector<WorkerThread> workers_;
   std::vector<OpenListener> listeners_;
   std::shared_ptr<const gateway::Plan> plan_;
-  std::vector<std::weak_ptr<const gateway::Plan>> plans_;  // published; expired ones are forgotten now and then
+  LivePlans plans_;
   std::unique_ptr<AdminServer> admin_;
   net::Address admin_configured_, admin_bound_;
   std::unique_ptr<Watcher> watcher_;
   std::unique_ptr<Watchdog> watchdog_;
   std::string user_, group_;  // as the config said at the start
-  net::Timer drain_timer_, drain_delay_timer_, cut_timer_, proven_timer_;
+  net::Timer drain_timer_, drain_delay_timer_, cut_timer_, proven_timer_, sweep_timer_;
   std::optional<LastGood> last_good_;  // absent without a state folder
   std::string text_;         // of the config file as it was read last, in force or refused: an equal one does nothing
   std::string active_text_;  // of the config in force

@@ -18,11 +18,11 @@ void Service::on_signal(int number) {
   if (is_draining_) {
     say(Level::warning, "second signal: connections are cut");
     exit_code_ = exit_drain_cut;
-    if (drain_delay_timer_.is_set()) drain(gateway::Worker::Haste::usual);
+    if (drain_delay_timer_.is_set()) drain();
     return cut();
   }
   // SIGINT is a person at a terminal: no balancer is to be told, and nobody likes to wait.
-  if (number == SIGINT || drain_delay_ == Duration::zero()) return drain(gateway::Worker::Haste::usual);
+  if (number == SIGINT || drain_delay_ == Duration::zero()) return drain();
   announce_drain();
 }
 
@@ -38,7 +38,7 @@ void Service::announce_drain() {
   loop_->set_timer(drain_delay_timer_, drain_delay_);
 }
 
-void Service::drain(gateway::Worker::Haste haste) {
+void Service::drain(Duration silent_patience) {
   is_draining_ = true;
   drain_delay_timer_.cancel();
   undrained_ = static_cast<unsigned>(workers_.size());
@@ -48,7 +48,8 @@ void Service::drain(gateway::Worker::Haste haste) {
   std::vector<std::string> keys;
   for (const OpenListener& listener : listeners_) keys.push_back(listener.key);
   sockets_->release(keys);
-  for (WorkerThread& entry : workers_) entry.worker->post([&worker = *entry.worker, haste] { worker.drain(haste); });
+  for (WorkerThread& entry : workers_)
+    entry.worker->post([&worker = *entry.worker, silent_patience] { worker.drain(silent_patience); });
   loop_->set_timer(drain_timer_, drain_timeout_);
 }
 

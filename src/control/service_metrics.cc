@@ -29,15 +29,12 @@ EndpointSnapshot snapshot(const upstream::Endpoint& endpoint, Failures& failures
           .in_flight = totals.in_flight,
           .is_set_aside = totals.is_set_aside,
           .times_set_aside = totals.set_asides,
+          .pending = totals.pending,
+          .pending_refused = totals.pending_refused,
           .failures = failures};
 }
 
 }  // namespace
-
-std::size_t Service::count_live_plans() {
-  std::erase_if(plans_, [](const auto& plan) { return plan.expired(); });
-  return plans_.size();
-}
 
 std::string Service::metrics_text() {
   MetricsInput input{.version = options_.version,
@@ -70,7 +67,7 @@ std::string Service::metrics_text() {
   std::vector<UpstreamSnapshot> upstreams;
   for (const auto& group : plan_->groups) upstreams.push_back({group->name(), group->is_panicking()});
   input.upstreams = upstreams;
-  input.config.plans_live = count_live_plans();
+  input.config.plans_live = plans_.sweep();
   return render_metrics(input);
 }
 

@@ -57,8 +57,7 @@ void Service::accept(Loaded loaded, Prepared prepared) {
   config_.is_last_reload_good = true;
   config_.loaded_at = loop_->wall_now();
   plan_ = std::move(loaded.plan);
-  (void)count_live_plans();  // so that the list stays short when nobody scrapes
-  plans_.push_back(plan_);
+  plans_.add(plan_);
   on_active();  // first: a config that crashes the workers must be known by then
   publish(std::move(prepared.sockets));
 }
@@ -85,10 +84,17 @@ void Service::publish(Sockets sockets) {
 
 void Service::on_published(std::uint64_t generation) {
   if (generation != generation_ || --unpublished_ != 0) return;
+  sweep_plans();
   if (generation == 1) return tell_supervisor_ready();
   const auto took = std::chrono::duration_cast<std::chrono::microseconds>(loop_->now() - reload_started_);
   say(Level::info, fmt::format("generation {} is live on all workers, {:.1f} ms after the change was seen", generation,
                                static_cast<double>(took.count()) / 1000));
+}
+
+// An old plan goes when its last exchange does, which no worker tells: so it is looked for as long as there is one.
+void Service::sweep_plans() {
+  constexpr auto pause = std::chrono::seconds(1);
+  if (plans_.sweep() > 1) loop_->set_timer(sweep_timer_, pause);
 }
 
 }  // namespace sluice::control

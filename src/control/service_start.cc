@@ -28,7 +28,8 @@ Service::Service(ServiceOptions options, std::unique_ptr<SupervisorLink> link)
       drain_timer_(net::Timer::of<&Service::on_drain_timeout>(this)),
       drain_delay_timer_(net::Timer::of<&Service::on_drain_delay_over>(this)),
       cut_timer_(net::Timer::of<&Service::on_cut_timeout>(this)),
-      proven_timer_(net::Timer::of<&Service::on_proven>(this)) {
+      proven_timer_(net::Timer::of<&Service::on_proven>(this)),
+      sweep_timer_(net::Timer::of<&Service::sweep_plans>(this)) {
   if (!options_.state_folder.empty()) last_good_.emplace(options_.state_folder, options_.config_path);
 }
 

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "control/config_hash.h"
 #include "control/journal.h"
 #include "control/service.h"
@@ -23,7 +25,9 @@ void Service::on_supervisor(std::string_view text) {
     admin_.reset();  // its address is the new process's now
     const std::string key = socket_key("admin", admin_configured_);
     sockets_->release(std::span(&key, 1));
-    drain(gateway::Worker::Haste::gentle);
+    // Another process serves, and nobody waits for this one's end: idle connections need not be closed under their
+    // clients, but end as they usually do. Those that nobody uses for so long hold no process back.
+    drain(std::max<Duration>(drain_timeout_ / 2, gateway::Worker::silent_patience));
   } else if (verb == "counts") {
     read_counts(text);
   } else if (verb == "proven") {
@@ -43,7 +47,7 @@ void Service::on_supervisor_lost() {
   if (is_draining_) return;
   say(Level::error, "the supervisor is gone: draining");
   admin_.reset();  // who starts the gateway anew needs the address
-  drain(gateway::Worker::Haste::usual);
+  drain();
 }
 
 void Service::tell_supervisor_ready() {

@@ -65,12 +65,25 @@ void Supervision::start_current(Instant now) {
   if (!start(order_for_restart(), Role::current, now)) state_.start_at = now + longest_delay;
 }
 
+const char* Supervision::why_no_upgrade() const {
+  const auto is_there = [&](Role role) {
+    return std::ranges::any_of(state_.processes, [&](const GatewayProcess& one) { return one.role == role; });
+  };
+  if (is_stopping_) return "the gateway is being stopped";
+  if (is_there(Role::successor)) return "a new gateway process is being started already";
+  if (!is_there(Role::current)) return "no gateway process serves at the moment: try again later";
+  return nullptr;
+}
+
 void Supervision::start_successor(bool is_upgrade, Instant now) {
+  if (const char* const why = is_upgrade ? why_no_upgrade() : nullptr) {
+    hands_.report(Level::warning, fmt::format("no upgrade: {}", why));
+    // Who asks in the middle of another upgrade is told what comes of that one.
+    const GatewayProcess* const successor = find(Role::successor);
+    if (successor == nullptr || !successor->is_upgrade) hands_.upgrade_failed(why);
+    return;
+  }
   if (is_stopping_) return;
-  if (find(Role::successor) != nullptr)
-    return hands_.report(Level::warning, "a new gateway process is being started already: the signal is ignored");
-  if (find(Role::current) == nullptr && is_upgrade)
-    return hands_.report(Level::warning, "no gateway process serves at the moment: try the upgrade again later");
   StartOrder order = order_for_restart();
   if (is_upgrade) {
     order.binary = Binary::on_disk;
@@ -79,7 +92,9 @@ void Supervision::start_successor(bool is_upgrade, Instant now) {
     hands_.report(Level::info, "upgrade: the binary on disk is started beside the running one");
   }
   if (start(order, Role::successor, now)) return;
-  if (is_upgrade) ++state_.counts.failed_upgrades;
+  if (!is_upgrade) return;
+  ++state_.counts.failed_upgrades;
+  hands_.upgrade_failed("no process could be started");
 }
 
 void Supervision::on_ready(GatewayProcess& process, Instant now) {

@@ -67,6 +67,7 @@ class SupervisorHands {
   virtual void serves(int process) = 0;  // it is the one that serves now, and all that it needs it has asked for
   // The new binary's gateway process serves: the supervisor becomes that binary too. Returns when it could not.
   virtual void become_new_binary() = 0;
+  virtual void upgrade_failed(std::string_view why) = 0;  // tells who asked for it
   virtual std::uint32_t random() = 0;
 
  protected:
@@ -146,6 +147,7 @@ class Supervision {
   void start_current(Instant now);
   bool start(const StartOrder& order, Role role, Instant now);
   void start_successor(bool is_upgrade, Instant now);
+  const char* why_no_upgrade() const;  // null: one may begin
   StartOrder order_for_restart() const;
   void on_ready(GatewayProcess& process, Instant now);
   void on_active(KeptConfig config, Instant now);

@@ -60,6 +60,7 @@ void Supervision::on_successor_end(const GatewayProcess& process, const ProcessE
     hands_.report(Level::error,
                   fmt::format("upgrade failed: the new gateway process {} {} before it was ready{}", process.id,
                               end.text(), has_current ? "; the running one goes on serving" : ""));
+    hands_.upgrade_failed(fmt::format("the new gateway process {} before it was ready", end.text()));
   } else {
     hands_.report(Level::error,
                   fmt::format("the replacement, gateway process {}, {} before it was ready", process.id, end.text()));

@@ -35,6 +35,7 @@ class NotedHands final : public SupervisorHands {
   void report(Level, std::string text) override { said.push_back(std::move(text)); }
   void serves(int process) override { acts.push_back(fmt::format("serves {}", process)); }
   void become_new_binary() override { acts.push_back("become"); }
+  void upgrade_failed(std::string_view why) override { acts.push_back(fmt::format("failed: {}", why)); }
   std::uint32_t random() override { return 512; }
 
   bool did(std::string_view act) const { return std::ranges::find(acts, act) != acts.end(); }

@@ -32,10 +32,30 @@ TEST_F(SupervisionTest, AnUpgradeThatFailsLeavesTheOldProcessServing) {
     supervision_.on_end(99 + static_cast<int>(hands_.starts.size()), end, now_);
     EXPECT_TRUE(hands_.did(fmt::format("tell 100 counts 0 0 0 {} 0", ++failures)));
     EXPECT_TRUE(hands_.has_said(end.text()));
+    EXPECT_TRUE(hands_.did(fmt::format("failed: the new gateway process {} before it was ready", end.text())));
   }
   EXPECT_TRUE(supervision_.serves());
   EXPECT_FALSE(hands_.did("tell 100 drain"));
   EXPECT_FALSE(hands_.did("become"));
+}
+
+TEST_F(SupervisionTest, WhoAsksForAnUpgradeThatCannotBeIsTold) {
+  supervision_.begin(now_);
+  serve(100, "a");
+  say(100, "replace worker 1 stands still");
+  supervision_.on_signal(SIGUSR2, now_);
+  EXPECT_EQ(hands_.acts.back(), "failed: a new gateway process is being started already");
+  crash(101);
+  supervision_.on_signal(SIGUSR2, now_);
+  const std::size_t so_far = hands_.acts.size();
+  supervision_.on_signal(SIGUSR2, now_);
+  EXPECT_EQ(hands_.acts.size(), so_far) << "an upgrade is under way: who asks is told what comes of it";
+  crash(102);
+  for (int id = 100; id < 120 && supervision_.serves(); id = 99 + static_cast<int>(hands_.starts.size())) crash(id);
+  hands_.can_start = false;
+  supervision_.on_signal(SIGTERM, now_);
+  supervision_.on_signal(SIGUSR2, now_);
+  EXPECT_EQ(hands_.acts.back(), "failed: the gateway is being stopped");
 }
 
 TEST_F(SupervisionTest, ANewBinaryThatIsNotReadyInTimeIsKilled) {

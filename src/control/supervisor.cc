@@ -70,15 +70,18 @@ bool Supervisor::take_state() {
   for (const auto& [process, descriptor] : state->channels)
     gateways_.emplace(process, Gateway{.channel = Channel(Descriptor(descriptor)), .order = {}});
   for (SocketStore::Entry& entry : state->sockets) sockets_.adopt(std::move(entry));
+  if (state->outcomes >= 0) outcomes_ = UpgradeOutcomes(Descriptor(state->outcomes));
   supervision_.resume(std::move(state->supervision), read_steady_clock());
   for (const int descriptor : inheritable_descriptors()) set_inherited(descriptor, false);
   report(Level::info, fmt::format("upgrade done: this is sluice {}", SLUICE_VERSION));
+  outcomes_.note(true, fmt::format("sluice {} serves", SLUICE_VERSION));
   reap();
   return true;
 }
 
 std::vector<int> Supervisor::inheritable_descriptors() const {
   std::vector<int> all;
+  if (outcomes_.descriptor() >= 0) all.push_back(outcomes_.descriptor());
   for (const auto& [process, gateway] : gateways_) all.push_back(gateway.channel.descriptor());
   for (const SocketStore::Entry& entry : sockets_.entries())
     for (const net::ListenSocket& socket : entry.sockets) all.push_back(socket.descriptor());

@@ -10,6 +10,7 @@
 #include "control/channel.h"
 #include "control/socket_store.h"
 #include "control/supervision.h"
+#include "control/upgrade_outcomes.h"
 
 namespace sluice::control {
 
@@ -47,6 +48,8 @@ class Supervisor final : private SupervisorHands {
   void report(Level level, std::string text) override;
   void serves(int process) override;
   void become_new_binary() override;
+  void stay_old_binary(Level level, std::string why);
+  void upgrade_failed(std::string_view why) override { outcomes_.note(false, why); }
   std::uint32_t random() override;
   std::vector<int> inheritable_descriptors() const;  // what goes along when this process executes another binary
 
@@ -59,6 +62,7 @@ class Supervisor final : private SupervisorHands {
   std::string executable_;  // path, as it was called by
   Supervision supervision_;
   SocketStore sockets_;
+  UpgradeOutcomes outcomes_;
   std::map<int, Gateway> gateways_;  // by process id
   Descriptor signals_;
 };

@@ -165,23 +165,28 @@ void Supervisor::become_new_binary() {
     if (process.role != Role::current) continue;
     const int form = gateways_.at(process.id).state_form;
     if (form != supervisor_state_form)
-      return report(Level::warning,
-                    "the new binary cannot take over from this one: the supervisor stays the old binary; "
-                    "start it anew when it suits");
+      return stay_old_binary(Level::warning, "the new binary cannot take over from this one");
   }
   std::vector<SupervisorState::ProcessChannel> channels;
   for (const auto& [process, gateway] : gateways_) channels.push_back({process, gateway.channel.descriptor()});
-  const std::string text = write_state(supervision_.state(), sockets_, channels, executable_);
+  const std::string text = write_state(supervision_.state(), sockets_, channels, executable_, outcomes_.descriptor());
   const Descriptor state = make_memory_file("sluice-supervisor", text);
-  if (!state) return report(Level::error, "no memory to hand over: the supervisor stays the old binary");
+  if (!state) return stay_old_binary(Level::error, "no memory to hand over");
   for (const int descriptor : inheritable_descriptors()) set_inherited(descriptor, true);
   set_inherited(state.number(), true);
   put_inherited(supervisor_state_variable, state.number());
   ::execv(executable_.c_str(), pointers(options_.arguments).data());
-  report(Level::error, fmt::format("{} cannot be executed: {}; the supervisor stays the old binary", executable_,
-                                   strerrordesc_np(errno)));
+  const int error = errno;
   drop_inherited(supervisor_state_variable);
   for (const int descriptor : inheritable_descriptors()) set_inherited(descriptor, false);
+  stay_old_binary(Level::error, fmt::format("{} cannot be executed: {}", executable_, strerrordesc_np(error)));
+}
+
+// The new gateway process serves all the same.
+void Supervisor::stay_old_binary(Level level, std::string why) {
+  why += ": the supervisor stays the old binary; start it anew when it suits";
+  outcomes_.note(true, "the new binary serves, but " + why);
+  report(level, std::move(why));
 }
 
 }  // namespace sluice::control

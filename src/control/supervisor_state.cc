@@ -110,6 +110,8 @@ bool read_line(std::string_view line, SupervisorState& state) {
     state.supervision.crashes.push_back(words.instant());
   } else if (kind == "executable") {
     state.executable = words.rest();
+  } else if (kind == "outcomes") {
+    state.outcomes = words.descriptor();
   }
   return words.is_good();
 }
@@ -117,8 +119,10 @@ bool read_line(std::string_view line, SupervisorState& state) {
 }  // namespace
 
 std::string write_state(const SupervisionState& supervision, const SocketStore& sockets,
-                        const std::vector<SupervisorState::ProcessChannel>& channels, std::string_view executable) {
+                        const std::vector<SupervisorState::ProcessChannel>& channels, std::string_view executable,
+                        int outcomes) {
   std::string text = fmt::format("supervisor {}\nexecutable {}\n", supervisor_state_form, executable);
+  if (outcomes >= 0) text += fmt::format("outcomes {}\n", outcomes);
   const auto add = [&]<class... T>(fmt::format_string<T...> form, T&&... values) {
     fmt::format_to(std::back_inserter(text), form, std::forward<T>(values)...);
   };

@@ -25,11 +25,13 @@ struct SupervisorState {
   std::vector<SocketStore::Entry> sockets;
   std::vector<ProcessChannel> channels;
   std::string executable;
+  int outcomes = -1;  // the file of UpgradeOutcomes; -1: the former binary had none
 };
 
 // Writes what belongs to others: nothing is taken.
 std::string write_state(const SupervisionState& supervision, const SocketStore& sockets,
-                        const std::vector<SupervisorState::ProcessChannel>& channels, std::string_view executable);
+                        const std::vector<SupervisorState::ProcessChannel>& channels, std::string_view executable,
+                        int outcomes);
 // Takes over every descriptor that the text names. Absent when the text is no state.
 std::optional<SupervisorState> read_state(std::string_view text);
 

@@ -22,6 +22,7 @@ std::span<const Cause* const> causes() {
       &connections_exceeded,
       &client_connections_exceeded,
       &gateway_no_local_port,
+      &upstream_pending_exceeded,
   };
   return all;
 }

@@ -57,6 +57,10 @@ inline constexpr Cause client_connections_exceeded{
     "client_connections_exceeded", 503, Side::client, "too many connections of one client",
     "The connection was one more than `limits.max_connections_per_client` allows its address. No request was read of "
     "it. Name proxies and load balancers before the gateway in `limits.uncapped_clients`."};
+inline constexpr Cause upstream_pending_exceeded{
+    "upstream_pending_exceeded", 503, Side::upstream, "upstream overloaded",
+    "As many connections as `max_pending` of the upstream allows were being made to each endpoint tried: they do not "
+    "answer, or not fast enough. Nothing was sent."};
 inline constexpr Cause gateway_no_local_port{
     "gateway_no_local_port", 503, Side::gateway, "gateway overloaded",
     "The system has no local port (or no address of that family) left for a connection to any endpoint tried. Widen "

@@ -38,13 +38,15 @@ void Exchange::on_connection(http::UpstreamConnection& connection, bool is_reuse
 }
 
 void Exchange::on_no_connection(Error error) {
-  end_attempt(error.side == Side::gateway     ? upstream::Outcome::gateway_failed
-              : error.code == Code::timed_out ? upstream::Outcome::connect_timed_out
-                                              : upstream::Outcome::connect_failed,
+  // With too many on their way to an endpoint, one more is not tried: it says nothing of that endpoint, or of a retry.
+  const bool is_full = error.code == Code::exhausted && error.side == Side::upstream;
+  end_attempt(error.side == Side::gateway || is_full ? upstream::Outcome::gateway_failed
+              : error.code == Code::timed_out        ? upstream::Outcome::connect_timed_out
+                                                     : upstream::Outcome::connect_failed,
               error.what);
   if (!error.retryable) {
     retry_note_ = "not retried: the gateway itself is at fault";
-  } else if (begin_retry(error.code != Code::refused)) {
+  } else if (begin_retry(error.code != Code::refused && !is_full)) {
     return connect(false);
   }
   switch (error.code) {
@@ -53,7 +55,7 @@ void Exchange::on_no_connection(Error error) {
     case Code::refused:
       return answer(upstream_connect_refused, error.what);
     case Code::exhausted:
-      return answer(gateway_exhausted, error.what);
+      return answer(is_full ? upstream_pending_exceeded : gateway_exhausted, error.what);
     case Code::unavailable:
       return answer(gateway_no_local_port, error.what);
     default:
@@ -63,7 +65,7 @@ void Exchange::on_no_connection(Error error) {
 
 // Picks another endpoint when one may be tried. `is_counted`: the upstream's retry budget must allow it. It need not
 // where nothing listens: nobody was asked for anything, and with most endpoints down the budget would refuse what the
-// others could serve.
+// others could serve. The same holds where too many wait already.
 bool Exchange::begin_retry(bool is_counted) {
   const upstream::Group& group = *decision_.target->group;
   if (tried_.size() > group.retries()) {

@@ -84,7 +84,7 @@ struct alignas(64) WorkerMetrics {
   Counter retries_refused;  // by a retry budget
   // What limits did: limits_config.h.
   Counter refused_connections, refused_client_connections;  // past all, past one client's
-  Counter idle_closed_for_room, idle_closed_for_memory;
+  Counter idle_closed_for_room, idle_closed_for_memory, idle_closed_for_descriptors;
   Counter shed_for_memory, shed_for_lag, shed_for_requests;  // requests
   Counter accept_pauses;
   Gauge is_shedding, is_accept_paused;  // 1 or 0

@@ -21,9 +21,9 @@ void ListenerPort::adopt(PlanSlots::Pin plan, const ListenerPlan& listener) {
   connections_.change_settings(listener.server);
 }
 
-void ListenerPort::retire(bool is_gentle) {
+void ListenerPort::retire(Duration patience) {
   acceptor_.reset();
-  worker_.loop().set_timer(silent_timer_, is_gentle ? gentle_patience : silent_patience);
+  worker_.loop().set_timer(silent_timer_, patience);
 }
 
 bool ListenerPort::is_draining() const { return is_retired() || worker_.is_leaving(); }
@@ -37,6 +37,13 @@ void ListenerPort::on_accept(net::StreamPtr stream) {
   if (!stream) return;
   worker_.metrics().connection_opened();
   connections_.accept(std::move(stream), ticket);
+}
+
+// The descriptors ran out before the connection cap was reached: as at the cap, the longest idle go. Several at once,
+// for a scan finds them, and a new client may need a connection to its upstream too.
+bool ListenerPort::make_room() {
+  constexpr std::size_t at_once = 32;
+  return worker_.close_idle(at_once, worker_.metrics().idle_closed_for_descriptors) > 0;
 }
 
 void ListenerPort::on_connection_closed(std::uint32_t ticket) {
@@ -83,7 +90,7 @@ void Worker::publish(std::shared_ptr<const Plan> plan, std::vector<NewSocket> so
     if (const ListenerPlan* const listener = current.find_same(port->listener())) {
       port->adopt(plans_.pin(), *listener);
     } else {
-      port->retire();
+      port->retire(silent_patience);
     }
   }
   for (NewSocket& socket : sockets)
@@ -93,17 +100,17 @@ void Worker::publish(std::shared_ptr<const Plan> plan, std::vector<NewSocket> so
   sweep_ports();
 }
 
-void Worker::drain(Haste haste) {
+void Worker::drain(Duration patience) {
   is_draining_ = true;
   for (const auto& port : ports_)
-    if (!port->is_retired()) port->retire(haste == Haste::gentle);
+    if (!port->is_retired()) port->retire(patience);
   pool_.close_idle();
   on_connection_gone();
 }
 
 void Worker::close_all() {
   is_cut_ = true;
-  drain(Haste::usual);
+  drain();
   for (const auto& port : ports_) port->close_all();
 }
 
@@ -113,7 +120,7 @@ void Worker::on_connection_gone() {
   if (std::ranges::any_of(ports_, is_done) || (is_draining_ && ports_.empty())) loop_->post([this] { sweep_ports(); });
 }
 
-void Worker::close_idle(std::size_t count, Counter& counter) {
+std::size_t Worker::close_idle(std::size_t count, Counter& counter) {
   idle_.clear();
   for (const auto& port : ports_) port->find_idle(idle_);
   count = std::min(count, idle_.size());
@@ -121,6 +128,7 @@ void Worker::close_idle(std::size_t count, Counter& counter) {
                             &http::h1::IdleConnection::until);
   for (std::size_t i = 0; i < count; ++i) http::h1::ServerConnections::close_idle(*idle_[i].connection);
   counter.add(count);
+  return count;
 }
 
 void Worker::sweep_ports() {

@@ -34,9 +34,8 @@ class ListenerPort final : private http::Waist, private net::AcceptHandler {
 
   // The listener as the new plan has it. Exchanges in progress stay with the plan they began under.
   void adopt(PlanSlots::Pin plan, const ListenerPlan& listener);
-  // No more connections: those that stay silent close soon, the others after their answer. Gently: the silent ones are
-  // given a second in which their clients may send a request, whose answer tells them to close.
-  void retire(bool is_gentle = false);
+  // No more connections: those that are silent close after `patience`, the others after their answer.
+  void retire(Duration patience);
   void close_all() { connections_.close_all(); }
   void find_idle(std::vector<http::h1::IdleConnection>& found) { connections_.find_idle(found); }
 
@@ -47,6 +46,7 @@ class ListenerPort final : private http::Waist, private net::AcceptHandler {
 
  private:
   void on_accept(net::StreamPtr stream) override;
+  bool make_room() override;
   http::ClientEvents* begin(http::ClientHalf& half, const http::Request& request) override;
   void refuse(http::ClientHalf& half, const http::RefusedRequest& refused) override;
   void on_connection_closed(std::uint32_t ticket) override;
@@ -58,10 +58,6 @@ class ListenerPort final : private http::Waist, private net::AcceptHandler {
   const ListenerPlan* listener_;
   http::h1::ServerConnections connections_;
   std::unique_ptr<net::Acceptor> acceptor_;
-  // A connection without a request when its port retires is not closed at once: one was perhaps sent already, and lies
-  // unread in the kernel or on the wire, above all on what the acceptor has just taken out of the kernel's queue.
-  static constexpr Duration silent_patience = std::chrono::milliseconds(250);
-  static constexpr Duration gentle_patience = std::chrono::seconds(1);
   void close_silent() { connections_.drain(); }
   net::Timer silent_timer_ = net::Timer::of<&ListenerPort::close_silent>(this);
 };
@@ -91,12 +87,16 @@ class Worker {
   void run() { loop_->run(); }
   // Makes `plan` the current one: ports for new listeners from `sockets`, removed ones retire.
   void publish(std::shared_ptr<const Plan> plan, std::vector<NewSocket> sockets);
-  enum class Haste : std::uint8_t { usual, gentle };
+  // A connection without a request when its port retires is not closed at once: one was perhaps sent already, and lies
+  // unread in the kernel or on the wire, above all on what the acceptor has just taken out of the kernel's queue.
+  static constexpr Duration silent_patience = std::chrono::milliseconds(250);
   // drain() is near: answers ask their clients to close, so that few connections are left to be closed while idle.
   void announce_drain() { is_leaving_ = true; }
   bool is_leaving() const { return is_leaving_; }
-  void drain(Haste haste);  // no new connections; on_drained once all are gone
-  void close_all();         // cuts what is left, then on_drained
+  // No new connections; on_drained once all are gone. Silent ones may be given more time, in which their clients send
+  // one more request, whose answer tells them to close, or close by themselves.
+  void drain(Duration patience = silent_patience);
+  void close_all();  // cuts what is left, then on_drained
   void stop() { loop_->stop(); }
 
   net::Loop& loop() { return *loop_; }
@@ -110,11 +110,11 @@ class Worker {
   // The Date field of answers made here: formatted once a second.
   std::string_view http_date();
   void on_connection_gone();
+  // Closes that many idle connections of this worker, the longest idle first, and counts them. How many there were.
+  std::size_t close_idle(std::size_t count, Counter& counter);
 
  private:
   void sweep_ports();
-  // Closes that many idle connections, the longest idle first, and counts them.
-  void close_idle(std::size_t count, Counter& counter);
 
   const unsigned number_;
   std::unique_ptr<net::Loop> loop_;

@@ -61,6 +61,14 @@ void SocketAcceptor::accept_batch() {
   }
 }
 
+// Whoever has got everything and is only waited for makes room for the next; else whom the handler can do without.
+bool SocketAcceptor::make_room() {
+  if (loop_.close_lingering(most_per_turn) > 0) return true;
+  const bool has_closed = handler_.make_room();
+  if (has_closed) (void)loop_.close_lingering(most_per_turn);
+  return has_closed;
+}
+
 SocketAcceptor::Outcome SocketAcceptor::accept_one() {
   bool has_made_room = false;
   for (;;) {
@@ -76,8 +84,7 @@ SocketAcceptor::Outcome SocketAcceptor::accept_one() {
         return Outcome::nothing_waits;
       case EMFILE:
       case ENFILE:
-        // Whoever has got everything and is only waited for makes room for the next.
-        if (loop_.close_lingering(most_per_turn) > 0 && !std::exchange(has_made_room, true)) continue;
+        if (!std::exchange(has_made_room, true) && make_room()) continue;
         [[fallthrough]];
       case ENOBUFS:
       case ENOMEM:

@@ -28,6 +28,7 @@ class SocketAcceptor final : public Acceptor {
  private:
   enum class Outcome : std::uint8_t { accepted, nothing_waits, exhausted };
   Outcome accept_one();
+  bool make_room();
   void try_again();
 
   SocketLoop& loop_;

@@ -58,6 +58,8 @@ class AcceptHandler {
  public:
   // The stream reads nothing before set_handler().
   virtual void on_accept(StreamPtr stream) = 0;
+  // The system has no descriptor for the next connection. Whether some were given back: then it is tried once more.
+  virtual bool make_room() { return false; }
 
  protected:
   ~AcceptHandler() = default;

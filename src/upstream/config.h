@@ -168,6 +168,7 @@ struct UpstreamConfig {
   std::chrono::milliseconds first_byte_timeout{60'000};
   std::chrono::milliseconds idle_timeout{60'000};
   std::chrono::milliseconds request_timeout{0};
+  std::uint32_t max_pending = 1024;
   std::uint32_t retries = 2;
   RetryBudgetConfig retry_budget;
   KeepAliveConfig keep_alive;
@@ -197,6 +198,9 @@ struct UpstreamConfig {
               "Time in which no byte moves either way."),
         field("request_timeout", &UpstreamConfig::request_timeout, milliseconds{0}, hours{24 * 7},
               "Time for the whole exchange, retries included; 0 for no limit, so that long streams work."),
+        field("max_pending", &UpstreamConfig::max_pending, 1u, 1'000'000u,
+              "Most connections that may be under way to one endpoint, over all workers. Past it another endpoint is "
+              "tried, then 503 answered."),
         field("retries", &UpstreamConfig::retries, 0u, max_retries,
               "How many other endpoints are tried when no connection can be made."),
         field("retry_budget", &UpstreamConfig::retry_budget,

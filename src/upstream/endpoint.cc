@@ -104,13 +104,22 @@ void Endpoint::take_failure(Instant now, bool was_probe) {
     set_asides_.fetch_add(1, std::memory_order_relaxed);
 }
 
+bool Endpoint::begin_pending() {
+  if (pending_.fetch_add(1, std::memory_order_relaxed) < max_pending_.load(std::memory_order_relaxed)) return true;
+  end_pending();
+  pending_refused_.fetch_add(1, std::memory_order_relaxed);
+  return false;
+}
+
 Endpoint::Totals Endpoint::totals() const {
   Totals totals{.attempts = begun_.load(std::memory_order_relaxed),
                 .in_flight = in_flight(),
                 .connects = connects_.load(std::memory_order_relaxed),
                 .failures = {},
                 .set_asides = set_asides_.load(std::memory_order_relaxed),
-                .is_set_aside = is_set_aside()};
+                .is_set_aside = is_set_aside(),
+                .pending = pending_.load(std::memory_order_relaxed),
+                .pending_refused = pending_refused_.load(std::memory_order_relaxed)};
   for (std::size_t i = 0; i < failure_kinds; ++i) totals.failures[i] = failed_[i].load(std::memory_order_relaxed);
   return totals;
 }

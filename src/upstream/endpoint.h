@@ -103,6 +103,11 @@ class Endpoint : public std::enable_shared_from_this<Endpoint> {
 
   // The settings of the plan now in force (Pool::adopt).
   void set_health(const HealthConfig& health);
+  void set_max_pending(std::uint32_t count) { max_pending_.store(count, std::memory_order_relaxed); }
+
+  // Around each connect, over all workers. False, and no end_pending() follows, when so many are under way already.
+  bool begin_pending();
+  void end_pending() { pending_.fetch_sub(1, std::memory_order_relaxed); }
 
   void count_connect() { connects_.fetch_add(1, std::memory_order_relaxed); }
 
@@ -114,6 +119,8 @@ class Endpoint : public std::enable_shared_from_this<Endpoint> {
     std::array<std::uint64_t, failure_kinds> failures;  // by Outcome
     std::uint64_t set_asides;                           // how often it left the service
     bool is_set_aside;
+    std::uint32_t pending;          // connections being made
+    std::uint64_t pending_refused;  // attempts that were one too many
   };
   Totals totals() const;
 
@@ -143,6 +150,9 @@ class Endpoint : public std::enable_shared_from_this<Endpoint> {
   std::atomic<std::int64_t> set_aside_ns_;
   std::atomic<std::uint64_t> set_asides_{0};
   std::atomic<std::uint64_t> connects_{0};
+  std::atomic<std::uint32_t> pending_{0};
+  std::atomic<std::uint32_t> max_pending_{UpstreamConfig{}.max_pending};
+  std::atomic<std::uint64_t> pending_refused_{0};
   std::array<std::atomic<std::uint64_t>, failure_kinds> failed_{};
 };
 

@@ -57,6 +57,7 @@ Group::Group(std::string_view name, const UpstreamConfig& config)
     : name_(name),
       balance_(config.balance),
       timeouts_(config.timeouts()),
+      max_pending_(config.max_pending),
       retries_(config.retries),
       retry_budget_(config.retry_budget),
       keep_alive_(config.keep_alive),

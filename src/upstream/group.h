@@ -31,6 +31,7 @@ class Group {
   const std::string& name() const { return name_; }
   const Timeouts& timeouts() const { return timeouts_; }
   std::uint32_t retries() const { return retries_; }
+  std::uint32_t max_pending() const { return max_pending_; }
   // Whether one more retry may begin. If so, budget().give_back() is due when its attempt has ended.
   bool take_retry() const;
   RetryBudget& budget() const { return *budget_; }
@@ -74,6 +75,7 @@ class Group {
   std::string name_;
   Balance balance_;
   Timeouts timeouts_;
+  std::uint32_t max_pending_;
   std::uint32_t retries_;
   RetryBudgetConfig retry_budget_;
   std::shared_ptr<RetryBudget> budget_;

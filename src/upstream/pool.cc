@@ -15,6 +15,7 @@ void Pool::adopt(std::span<const std::unique_ptr<const Group>> groups) {
   for (const auto& group : groups) {
     for (const Group::Member& member : group->members()) {
       member.endpoint->set_health(group->health());
+      member.endpoint->set_max_pending(group->max_pending());
       Shelf& shelf = shelf_of(*member.endpoint);
       shelf.keep_alive = group->keep_alive();
       shelf.is_kept = true;
@@ -86,12 +87,16 @@ void Pool::put_back(Link& link) {
 
 void Pool::discard(Link& link) {
   if (link.state_ == Link::State::idle) remove_idle(link);
-  if (link.state_ != Link::State::connecting) counters_.open.subtract();
+  Shelf& shelf = *std::exchange(link.shelf_, nullptr);
+  if (link.state_ != Link::State::connecting) {
+    counters_.open.subtract();
+  } else {
+    shelf.endpoint->end_pending();
+  }
   link.connection_.reset();
   link.state_ = Link::State::free;
   link.attempt_ = nullptr;
   free_links_.push_back(&link);
-  Shelf& shelf = *std::exchange(link.shelf_, nullptr);
   if (--shelf.links == 0 && !shelf.is_kept) shelves_[shelf.endpoint->slot()].reset();
 }
 
@@ -151,6 +156,7 @@ void Pool::sweep() {
 
 void Link::on_connected(http::UpstreamConnection& connection) {
   state_ = State::in_use;
+  shelf_->endpoint->end_pending();
   opened_at_ = pool_.loop_.now();
   pool_.counters_.opened.add();
   pool_.counters_.open.add();
@@ -185,6 +191,11 @@ void Attempt::start(Pool& pool, Endpoint& endpoint, const Timeouts& timeouts, bo
   Shelf& shelf = pool.shelf_of(endpoint);
   if (Link* const idle = fresh_only ? nullptr : pool.take_idle(shelf); idle != nullptr)
     return events.on_connection(*idle->connection_, true);
+  if (!endpoint.begin_pending())
+    return events.on_no_connection({.code = Code::exhausted,
+                                    .side = Side::upstream,
+                                    .retryable = true,
+                                    .what = "too many connections to the endpoint are under way (max_pending)"});
   events_ = &events;
   link_ = &pool.connect(shelf);
   link_->attempt_ = this;

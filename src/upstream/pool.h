@@ -45,7 +45,8 @@ class AttemptEvents {
  public:
   // `connection` is idle and connected: start() it in this call.
   virtual void on_connection(http::UpstreamConnection& connection, bool is_reused) = 0;
-  // Nothing was sent: error.retryable is true unless the gateway itself is at fault (error.side) and would be with
+  // Nothing was sent. Code::exhausted of the upstream's side: too many wait for a connection to that endpoint, and it
+  // was not asked. error.retryable is true unless the gateway itself is at fault (error.side) and would be with
   // every endpoint.
   virtual void on_no_connection(Error error) = 0;
 
@@ -62,7 +63,8 @@ class Attempt {
   ~Attempt() { cancel(); }
 
   // Asks for a connection to `endpoint`, which the caller's plan keeps alive. A pooled one is handed over before
-  // start() returns: make it the last thing a function does. `fresh_only` opens one in any case. Not while waiting.
+  // start() returns, and so is the refusal of one too many (`max_pending`): make it the last thing a function does.
+  // `fresh_only` opens one in any case. Not while waiting.
   //   cost  no allocation when a connection is reused
   void start(Pool& pool, Endpoint& endpoint, const Timeouts& timeouts, bool fresh_only, AttemptEvents& events);
   // Gives the connect up; no event follows. Does nothing when not waiting.

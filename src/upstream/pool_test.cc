@@ -214,6 +214,64 @@ TEST_F(PoolTest, GivesUpAfterConnectTimeout) {
   EXPECT_EQ(connector.alive, 0);
 }
 
+TEST_F(PoolTest, R11NoMoreThanMaxPendingWaitForOneEndpoint) {
+  UpstreamConfig config = config_of({1, 1});
+  config.max_pending = 2;
+  make_plan(config);
+  Waiter first;
+  Waiter second;
+  Waiter third;
+  start(first);
+  start(second);
+  EXPECT_EQ(endpoint().totals().pending, 2u);
+  EXPECT_EQ(first.events + second.events, 0);  // at the limit
+
+  start(third);  // one past it
+  EXPECT_EQ(third.events, 1);
+  EXPECT_EQ(third.error.code, Code::exhausted);
+  EXPECT_EQ(third.error.side, Side::upstream);
+  EXPECT_TRUE(third.error.retryable);
+  EXPECT_EQ(connector.made_count, 2);
+  EXPECT_EQ(endpoint().totals().pending_refused, 1u);
+  start(third, 1);  // the other endpoint has a limit of its own
+  EXPECT_TRUE(third.attempt.is_waiting());
+}
+
+TEST_F(PoolTest, R11HoweverAConnectEndsAnotherMayBegin) {
+  UpstreamConfig config = config_of({1});
+  config.max_pending = 1;
+  make_plan(config);
+  Waiter waiter;
+  FakeConnection* const used = open();
+  EXPECT_EQ(endpoint().totals().pending, 0u) << "connected";
+  start(waiter);
+  connector.last->refused();
+  start(waiter);
+  waiter.attempt.cancel();
+  start(waiter);
+  loop.pass(5001ms);
+  EXPECT_EQ(endpoint().totals().pending, 0u) << "refused, cancelled, timed out";
+  EXPECT_EQ(endpoint().totals().pending_refused, 0u);
+  used->idle();
+  start(waiter);
+  Waiter other;
+  start(other);
+  EXPECT_TRUE(waiter.is_reused && other.attempt.is_waiting()) << "what is pooled does not count";
+}
+
+TEST_F(PoolTest, R11AReloadChangesMaxPending) {
+  UpstreamConfig config = config_of({1});
+  config.max_pending = 1;
+  make_plan(config);
+  Waiter first;
+  Waiter second;
+  start(first);
+  config.max_pending = 2;
+  make_plan(config);
+  start(second);
+  EXPECT_TRUE(second.attempt.is_waiting());
+}
+
 TEST_F(PoolTest, AFailureMayBeFollowedByAnotherAttemptAtOnce) {
   Waiter waiter;
   waiter.at_failure = [&] {

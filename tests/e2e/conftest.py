@@ -2,6 +2,7 @@
 import contextlib
 import itertools
 import json
+import os
 
 import pytest
 from _pytest.runner import runtestprotocol
@@ -18,6 +19,18 @@ def pytest_configure(config):
     promise.RECORDS.unlink(missing_ok=True)
     if not binary().exists():
         raise pytest.UsageError(f"{binary()} is missing: run ./dev build")
+
+
+# What these look at is the same in every build: the sample system, the documents, the sources.
+SAME_IN_EVERY_BUILD = {"test_demo.py", "test_docs.py", "test_layers.py", "test_policy_manuals.py"}
+
+
+def pytest_collection_modifyitems(items):
+    if "SLUICE_SANITIZED" not in os.environ:
+        return
+    for item in items:
+        if item.path.name in SAME_IN_EVERY_BUILD:
+            item.add_marker(pytest.mark.skip(reason="the same in every build: tested without sanitizers"))
 
 
 second_tries = []

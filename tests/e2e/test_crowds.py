@@ -10,6 +10,7 @@ import pytest
 
 from harness.client import Session, get, status
 from harness.crowd import Crowd, descriptors
+from harness.gateway import wait_until
 
 CROWD = 5000
 OK = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"
@@ -66,13 +67,6 @@ def resident(running):
         with open(f"/proc/{process}/task/{process}/children", encoding="ascii") as children:
             left += [int(child) for child in children.read().split()]
     return total
-
-
-def wait_until(holds, seconds=30):
-    deadline = time.monotonic() + seconds
-    while not holds() and time.monotonic() < deadline:
-        time.sleep(0.05)
-    return holds()
 
 
 def calm(running):

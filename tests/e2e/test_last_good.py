@@ -7,18 +7,9 @@ import time
 import pytest
 
 from harness.client import get, status
-from harness.gateway import Gateway, binary
+from harness.gateway import Gateway, binary, wait_until
 
 ANSWER = "routes: [{name: all, policies: [respond: {status: %d}]}]\n"
-
-
-def wait_for(condition, seconds=10):
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if condition():
-            return True
-        time.sleep(0.005)
-    return False
 
 
 @pytest.fixture
@@ -27,7 +18,7 @@ def kept(loop, tmp_path):
     state = tmp_path / "state"
     running = Gateway(ANSWER % 204, tmp_path, loop=loop, arguments=["--state-dir", str(state), "--proven-after", "1"])
     running.start()
-    assert wait_for(lambda: running.metric("sluice_config_is_proven") == 1)
+    assert wait_until(lambda: running.metric("sluice_config_is_proven") == 1)
     running.stop()
     (file,) = state.iterdir()
     return running, file
@@ -49,7 +40,7 @@ def test_it_is_used_at_a_start_only_when_asked_for(kept):
     assert status(get(running.address)) == 204
     assert "LAST GOOD CONFIG" in running.stderr() and running.metric("sluice_config_is_last_good") == 1
     running.write_config(ANSWER % 201)
-    assert wait_for(lambda: status(get(running.address)) == 201)
+    assert wait_until(lambda: status(get(running.address)) == 201)
     running.stop()
 
 
@@ -57,7 +48,7 @@ def test_without_a_supervisor_it_is_kept_too(loop, tmp_path):
     state = tmp_path / "state"
     running = Gateway(ANSWER % 204, tmp_path, loop=loop, arguments=["--no-supervisor", "--state-dir", str(state), "--proven-after", "1"])
     running.start()
-    assert wait_for(lambda: state.is_dir() and list(state.glob("*.yaml")))
+    assert wait_until(lambda: state.is_dir() and list(state.glob("*.yaml")))
     running.stop()
 
 
@@ -114,14 +105,14 @@ def test_no_damage_of_the_config_ends_the_process(gateway):
         fresh = running.config_path.with_suffix(".bent")
         fresh.write_bytes(text)
         fresh.rename(running.config_path)
-        assert wait_for(lambda: seen() > before), text[:200]
+        assert wait_until(lambda: seen() > before), text[:200]
     running.config_path.unlink()
     running.config_path.mkdir()
     time.sleep(0.1)
     running.config_path.rmdir()
     assert running.gateway_pid() == pid and "Sanitizer" not in running.stderr()
     running.write_config(with_admin_first % 201)
-    assert wait_for(lambda: status(get(running.address)) == 201)
+    assert wait_until(lambda: status(get(running.address)) == 201)
     assert "gateway.yaml:1:" in running.stderr()
 
 
@@ -129,6 +120,6 @@ def test_a_state_directory_that_cannot_be_used_stops_nothing(loop, tmp_path):
     (tmp_path / "file").write_text("")
     running = Gateway(ANSWER % 204, tmp_path / "g", loop=loop, arguments=["--state-dir", str(tmp_path / "file"), "--proven-after", "1"])
     running.start()
-    assert wait_for(lambda: "the last good config is not kept" in running.stderr())
+    assert wait_until(lambda: "the last good config is not kept" in running.stderr())
     assert status(get(running.address)) == 204
     running.stop()

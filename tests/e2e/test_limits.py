@@ -8,6 +8,7 @@ import time
 import pytest
 
 from harness.client import RawClient, exchange, get, status
+from harness.gateway import wait_until
 from harness.upstream import blackhole
 
 GET = b"GET / HTTP/1.1\r\nhost: a\r\n\r\n"
@@ -18,13 +19,6 @@ MIB = 1 << 20
 
 def cause(response):
     return json.loads(response.body)["cause"]
-
-
-def wait_until(holds, seconds=10):
-    deadline = time.monotonic() + seconds
-    while not holds() and time.monotonic() < deadline:
-        time.sleep(0.01)
-    return holds()
 
 
 @contextlib.contextmanager

@@ -7,16 +7,10 @@ import subprocess
 import time
 
 from harness.client import RawClient, Session, exchange, get, status
+from harness.gateway import wait_until
 
 ALL = "routes: [{name: all, to: u}]\n"
 SAMPLE = re.compile(r'([a-zA-Z_:][a-zA-Z0-9_:]*)(?:\{((?:[a-zA-Z_][a-zA-Z0-9_]*="(?:[^"\\\n]|\\[\\"n])*",?)*)\})? (NaN|[+-]Inf|-?[0-9.eE+-]+)')
-
-
-def wait_for(holds, seconds=5):
-    deadline = time.monotonic() + seconds
-    while not holds() and time.monotonic() < deadline:
-        time.sleep(0.01)
-    return holds()
 
 
 # ---- log ----------------------------------------------------------------------------------------------------------------
@@ -59,7 +53,7 @@ def test_hostile_bytes_make_one_valid_line_each(gateway, tmp_path):
                 client.reader.until(b"\r\n\r\n")
     began = running.metric("sluice_requests_begun_total")
     assert began > 3 * len(hostile) * 0.98
-    assert wait_for(lambda: len(raw_lines(log)) >= began)
+    assert wait_until(lambda: len(raw_lines(log)) >= began)
     lines = raw_lines(log)
     assert len(lines) == began
     for line in lines:
@@ -72,14 +66,14 @@ def test_the_log_file_moves_at_sighup(gateway, tmp_path):
     log, moved = tmp_path / "access.log", tmp_path / "access.log.1"
     running = gateway(ALL + f"access_log: {{to: {log}}}")
     get(running.address, "/before")
-    assert wait_for(lambda: log.exists() and b"/before" in log.read_bytes())
+    assert wait_until(lambda: log.exists() and b"/before" in log.read_bytes())
     log.rename(moved)
     get(running.address, "/between")
-    assert wait_for(lambda: b"/between" in moved.read_bytes())
+    assert wait_until(lambda: b"/between" in moved.read_bytes())
     running.process.send_signal(signal.SIGHUP)
-    assert wait_for(log.exists)
+    assert wait_until(log.exists)
     get(running.address, "/after")
-    assert wait_for(lambda: b"/after" in log.read_bytes())
+    assert wait_until(lambda: b"/after" in log.read_bytes())
     assert b"/after" not in moved.read_bytes() and len(raw_lines(log)) == 1 and len(raw_lines(moved)) == 2
     assert not running.log_lines(), "the log goes to stdout too"
 
@@ -89,7 +83,7 @@ def test_a_full_disk_costs_lines_but_no_requests(gateway):
     with Session(running.address) as session:
         for _ in range(300):
             assert status(session.get(fields="user-agent: " + "x" * 4000 + "\r\n")) == 200
-    assert wait_for(lambda: running.metric("sluice_log_failing") == 1)
+    assert wait_until(lambda: running.metric("sluice_log_failing") == 1)
     assert running.metric("sluice_log_write_errors_total") > 0 and running.metric("sluice_log_lines_total") == 0
 
 
@@ -98,9 +92,9 @@ def test_log_off_and_moved_by_a_reload(gateway, tmp_path):
     get(running.address, "/off")
     log = tmp_path / "access.log"
     running.write_config(ALL + f"access_log: {{to: {log}}}")
-    assert wait_for(lambda: running.metric("sluice_config_generation") == 2)
+    assert wait_until(lambda: running.metric("sluice_config_generation") == 2)
     get(running.address, "/on")
-    assert wait_for(lambda: log.exists() and b"/on" in log.read_bytes())
+    assert wait_until(lambda: log.exists() and b"/on" in log.read_bytes())
     assert len(raw_lines(log)) == 1 and not running.log_lines()
 
 
@@ -111,7 +105,7 @@ def test_who_reads_the_log_slowly_stops_nobody(loop, upstream, tmp_path):
     running.process = subprocess.Popen([binary(), "run", running.config_path, "--loop", loop, "--workers", "1"],
                                        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=open(running.folder / "stderr", "w"))
     try:
-        assert wait_for(running.is_ready)
+        assert wait_until(running.is_ready)
         with RawClient(running.address) as client:
             for _ in range(40):
                 client.send((b"GET / HTTP/1.1\r\nhost: a\r\nuser-agent: " + b"x" * 1000 + b"\r\n\r\n") * 100)
@@ -177,7 +171,7 @@ def test_metrics_are_prometheus_text_and_add_up(gateway, upstream):
     assert running.metric("sluice_gateway_answers_total", cause="no_route") == 5
     assert running.metric("sluice_gateway_answers_total", cause="request_malformed") == 1
     assert running.metric("sluice_endpoint_requests_total") == 10
-    assert wait_for(lambda: running.metric("sluice_log_lines_total") == 20)
+    assert wait_until(lambda: running.metric("sluice_log_lines_total") == 20)
     for (name, labels), value in found.items():
         if name == "sluice_request_duration_seconds_count":
             buckets = [(float(re.search('le="([^"]+)"', key[1]).group(1).replace("+Inf", "inf")), count) for key, count in found.items()
@@ -242,7 +236,7 @@ def test_the_gateway_runs_out_of_descriptors_and_recovers(loop, upstream, tmp_pa
     running.process = subprocess.Popen(["prlimit", "--nofile=60", binary(), "run", running.config_path, "--loop", loop, "--workers", "1"],
                                        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=open(running.folder / "stderr", "w"))
     try:
-        assert wait_for(running.is_ready)
+        assert wait_until(running.is_ready)
         clients = [RawClient(running.address, 2) for _ in range(100)]
         for client in clients[:30]:
             client.send(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n")
@@ -250,7 +244,7 @@ def test_the_gateway_runs_out_of_descriptors_and_recovers(loop, upstream, tmp_pa
         assert running.process.poll() is None, running.stderr()
         for client in clients:
             client.socket.close()
-        assert wait_for(lambda: status(get(running.address)) == 200)
+        assert wait_until(lambda: status(get(running.address)) == 200)
         cpu = lambda: sum(map(int, open(f"/proc/{running.gateway_pid()}/stat").read().split()[13:15]))
         before = cpu()
         time.sleep(0.3)

@@ -13,21 +13,12 @@ import time
 import pytest
 
 from harness.client import RawClient, get, status
-from harness.gateway import Gateway, binary, start_time
+from harness.gateway import Gateway, binary, start_time, wait_until
 from harness.load import REQUEST
 from harness.tracer import NotAllowed, held_in_receive, threads
 
 ANSWER = "routes: [{name: all, policies: [respond: {status: 204}]}]\n"
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
-
-
-def wait_for(condition, seconds=10):
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if condition():
-            return True
-        time.sleep(0.005)
-    return False
 
 
 def facts(pid):
@@ -68,12 +59,12 @@ def test_it_gives_root_up_and_still_gets_privileged_ports(loop, open_folder):
     assert facts(running.process.pid)["Uid"].split()[0] == "0", "the supervisor binds, and so stays"
     port = privileged_port()
     running.write_config(f"listeners: [{{name: public, bind: $LISTEN}}, {{name: low, bind: 127.0.0.1:{port}}}]\n" + config)
-    assert wait_for(lambda: running.metric("sluice_config_generation") == 2), running.stderr()
+    assert wait_until(lambda: running.metric("sluice_config_generation") == 2), running.stderr()
     assert status(get(("127.0.0.1", port))) == 204
     os.kill(pid, signal.SIGKILL)
     assert status(get(("127.0.0.1", port))) == 204 and status(get(running.address)) == 204
-    assert wait_for(lambda: facts(running.wait_gateway_pid())["Uid"].split()[0] == "65534")
-    assert wait_for(lambda: list((open_folder / "state").glob("*.yaml"))), "the state directory is the user's"
+    assert wait_until(lambda: facts(running.wait_gateway_pid())["Uid"].split()[0] == "65534")
+    assert wait_until(lambda: list((open_folder / "state").glob("*.yaml"))), "the state directory is the user's"
     running.stop()
 
 
@@ -82,7 +73,7 @@ def test_root_without_a_user_is_warned_of(gateway):
     running = gateway(ANSWER)
     assert "runs as root" in running.stderr()
     running.write_config("user: nobody\n" + ANSWER)
-    assert wait_for(lambda: "the next start does" in running.stderr())
+    assert wait_until(lambda: "the next start does" in running.stderr())
 
 
 @needs_root
@@ -98,7 +89,7 @@ def test_descriptors_are_counted_against_the_cap_on_connections(loop, tmp_path):
     with open(tmp_path / "stderr", "wb") as err:
         running.process = subprocess.Popen(["prlimit", "--nofile=300:1000", binary(), "run", running.config_path, "--loop", loop, "--workers", "1"],
                                            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=err)
-    assert wait_for(running.is_ready, 20), running.stderr()
+    assert wait_until(running.is_ready, 20), running.stderr()
     assert running.metric("sluice_file_descriptors_limit") == 1000, "the hard limit is taken"
     assert re.search(r"limits.max_connections: 5000 connections may need 10128 file descriptors, and the process may open 1000: .*lower max_connections to 436",
                      running.stderr())
@@ -135,16 +126,16 @@ def test_a_worker_that_stands_still_is_named_and_its_process_replaced(upstream, 
     victim = running.gateway_pid()
     try:
         with held_in_receive(thread_named(victim, "worker-0")):
-            assert wait_for(lambda: "worker 0 has not turned its loop for" in running.stderr()), running.stderr()
-            assert wait_for(lambda: "asks to be replaced: worker 0 has not turned its loop for 2 s" in running.stderr()), running.stderr()
-            assert wait_for(lambda: running.gateway_pid() != victim)
+            assert wait_until(lambda: "worker 0 has not turned its loop for" in running.stderr()), running.stderr()
+            assert wait_until(lambda: "asks to be replaced: worker 0 has not turned its loop for 2 s" in running.stderr()), running.stderr()
+            assert wait_until(lambda: running.gateway_pid() != victim)
             assert status(get(running.address)) == 204
-            assert wait_for(lambda: "a worker does not answer: the process ends without it" in running.stderr(), 20)
+            assert wait_until(lambda: "a worker does not answer: the process ends without it" in running.stderr(), 20)
     except NotAllowed as reason:
         pytest.skip(f"ptrace is not allowed here: {reason}")
     finally:
         is_over.set()
         asking.join(20)
-    assert wait_for(lambda: start_time(victim) == 0 or "former gateway process" in running.stderr(), 20)
+    assert wait_until(lambda: start_time(victim) == 0 or "former gateway process" in running.stderr(), 20)
     assert running.metric("sluice_gateway_restarts_total", reason="stuck") == 1
     running.stop()

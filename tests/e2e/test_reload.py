@@ -9,7 +9,7 @@ import time
 import pytest
 
 from harness.client import Closed, RawClient, Session, exchange, get, status
-from harness.gateway import free_port
+from harness.gateway import free_port, wait_until
 
 RELOADS = 200
 
@@ -24,15 +24,6 @@ def config(number, extra=""):
 
 def number_of(address, fields=""):
     return exchange(address, f"GET / HTTP/1.1\r\nhost: a\r\n{fields}\r\n".encode()).first("x-number")
-
-
-def wait_for(holds, seconds=5):
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if holds():
-            return True
-        time.sleep(0.002)
-    return False
 
 
 def in_place(running, text):
@@ -94,7 +85,7 @@ def test_a_change_is_live_on_all_workers_within_100_ms(gateway, change):
         if change == "SIGHUP":
             running.process.send_signal(signal.SIGHUP)
         began = time.monotonic()
-        assert wait_for(lambda: all(s.get().first("x-number") == str(number) for s in sessions))
+        assert wait_until(lambda: all(s.get().first("x-number") == str(number) for s in sessions))
         slowest = max(slowest, time.monotonic() - began)
     assert slowest < (2.0 if "SLUICE_SANITIZED" in os.environ else 0.1), f"{slowest * 1000:.0f} ms"
     assert all(session.client for session in sessions), "a reload closed a connection"
@@ -114,7 +105,7 @@ def test_200_reloads_under_load_lose_nothing(gateway):
                 running.write_config(config(number))
             if kind == 2:
                 running.process.send_signal(signal.SIGHUP)
-            assert wait_for(lambda: number_of(running.address) == str(number)), f"change {number} is not live"
+            assert wait_until(lambda: number_of(running.address) == str(number)), f"change {number} is not live"
     assert not load.failed, load.failed[:3]
     assert len(load.answered) > RELOADS / 2 and None not in load.answered
     assert running.metric("sluice_config_generation") == RELOADS + 1
@@ -137,13 +128,13 @@ def test_a_bad_change_changes_nothing_and_is_told(gateway, broken, told):
             running.write_config(broken)
         else:
             running.config_path.write_text("")
-        assert wait_for(lambda: running.metric("sluice_config_reloads_total", result="refused") == 1)
+        assert wait_until(lambda: running.metric("sluice_config_reloads_total", result="refused") == 1)
         assert session.get().first("x-number") == "1"
         assert running.metric("sluice_config_last_reload_success") == 0
         assert running.metric("sluice_config_generation") == 1
         assert told in running.stderr() and "error" in running.stderr() and "generation 1 stays in force" in running.stderr()
         running.write_config(config(2))  # and a good one heals it
-        assert wait_for(lambda: session.get().first("x-number") == "2")
+        assert wait_until(lambda: session.get().first("x-number") == "2")
         assert running.metric("sluice_config_last_reload_success") == 1
         assert session.client, "a reload closed the connection"
 
@@ -152,17 +143,17 @@ def test_a_missing_file_changes_nothing(gateway):
     running = gateway(config(1))
     running.config_path.unlink()
     running.process.send_signal(signal.SIGHUP)
-    assert wait_for(lambda: running.metric("sluice_config_reloads_total", result="refused") == 1)
+    assert wait_until(lambda: running.metric("sluice_config_reloads_total", result="refused") == 1)
     assert number_of(running.address) == "1"
     running.write_config(config(2))
-    assert wait_for(lambda: number_of(running.address) == "2")
+    assert wait_until(lambda: number_of(running.address) == "2")
 
 
 def test_an_equal_change_does_nothing(gateway):
     running = gateway(config(1))
     running.write_config(config(1))
     running.process.send_signal(signal.SIGHUP)
-    assert wait_for(lambda: running.metric("sluice_config_reloads_total", result="unchanged") >= 1)
+    assert wait_until(lambda: running.metric("sluice_config_reloads_total", result="unchanged") >= 1)
     assert running.metric("sluice_config_generation") == 1
 
 
@@ -185,8 +176,8 @@ def test_listeners_come_and_go_while_others_serve(gateway):
         for count in (1, 3, 2, 0, 3, 0):
             number += 1
             running.write_config(config(number, listeners(count)))
-            assert wait_for(lambda: number_of(running.address) == str(number))
-            assert wait_for(lambda: [answers(port) for port in ports] == [at < count for at in range(3)]), f"{count} of {ports}"
+            assert wait_until(lambda: number_of(running.address) == str(number))
+            assert wait_until(lambda: [answers(port) for port in ports] == [at < count for at in range(3)]), f"{count} of {ports}"
     assert not load.failed, load.failed[:3]
 
 
@@ -207,8 +198,8 @@ def test_a_removed_listener_lets_its_connections_finish(gateway, upstream):
 def test_a_listener_renamed_or_moved_keeps_serving(gateway):
     running = gateway(config(1, "listeners: [{name: old, bind: $LISTEN}]"))
     running.write_config(config(2, "listeners: [{name: new, bind: $LISTEN}]"))
-    assert wait_for(lambda: running.metric("sluice_config_reloads_total") >= 1)
-    assert wait_for(lambda: number_of(running.address) == "2", 2), running.stderr()
+    assert wait_until(lambda: running.metric("sluice_config_reloads_total") >= 1)
+    assert wait_until(lambda: number_of(running.address) == "2", 2), running.stderr()
 
 
 def test_two_listeners_swap_their_addresses(gateway):
@@ -216,7 +207,7 @@ def test_two_listeners_swap_their_addresses(gateway):
     swap = lambda a, b: f"listeners: [{{name: a, bind: '{a}'}}, {{name: b, bind: '{b}'}}]"
     running = gateway(config(1, swap("$LISTEN", f"127.0.0.1:{port}")))
     running.write_config(config(2, swap(f"127.0.0.1:{port}", "$LISTEN")))
-    assert wait_for(lambda: number_of(running.address) == "2", 2), running.stderr()
+    assert wait_until(lambda: number_of(running.address) == "2", 2), running.stderr()
     assert number_of(("127.0.0.1", port)) == "2"
 
 
@@ -228,12 +219,12 @@ def test_an_address_in_use_refuses_the_change_as_a_whole(gateway):
         place = f"127.0.0.1:{taken.getsockname()[1]}"
         two = f"listeners: [{{name: public, bind: $LISTEN}}, {{name: free, bind: 127.0.0.1:{port}}}, {{name: taken, bind: '{place}'}}]"
         running.write_config(config(2, two))
-        assert wait_for(lambda: running.metric("sluice_config_reloads_total", result="refused") == 1)
+        assert wait_until(lambda: running.metric("sluice_config_reloads_total", result="refused") == 1)
         assert number_of(running.address) == "1" and place in running.stderr()
         with pytest.raises(OSError):
             get(("127.0.0.1", port))
     running.write_config(config(3, two))  # the same, and the address is free now
-    assert wait_for(lambda: number_of(running.address) == "3")
+    assert wait_until(lambda: number_of(running.address) == "3")
     assert number_of(("127.0.0.1", port)) == "3"
 
 
@@ -244,10 +235,10 @@ def test_an_admin_address_in_use_refuses_the_change_as_a_whole(gateway):
         running = gateway(config(1))
         more = f"listeners: [{{name: public, bind: $LISTEN}}, {{name: more, bind: 127.0.0.1:{port}}}]\n        "
         running.write_config(config(2, more + f"admin: {{bind: 127.0.0.1:{taken.getsockname()[1]}}}"))
-        assert wait_for(lambda: running.metric("sluice_config_reloads_total", result="refused") == 1)
+        assert wait_until(lambda: running.metric("sluice_config_reloads_total", result="refused") == 1)
         assert number_of(running.address) == "1"
     running.write_config(config(3, more))
-    assert wait_for(lambda: number_of(running.address) == "3")
+    assert wait_until(lambda: number_of(running.address) == "3")
     assert number_of(("127.0.0.1", port)) == "3", "the listener of the refused change is not there"
 
 
@@ -258,12 +249,12 @@ def test_an_endpoint_removed_finishes_what_it_has(gateway, start_upstream):
         client.send(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n")
         assert old.wait_requests(1)
         running.write_config(f"upstreams: {{u: {{endpoints: [{new.address}]}}}}\nroutes: [{{name: all, to: u}}]")
-        assert wait_for(lambda: running.metric("sluice_config_generation") == 2)
+        assert wait_until(lambda: running.metric("sluice_config_generation") == 2)
         assert other.get().body == b"new"
         assert client.read_response().body == b"old"
         client.send(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n")
         assert client.read_response().body == b"new"
-    assert wait_for(lambda: not old.sockets), "a connection to the removed endpoint stays open"
+    assert wait_until(lambda: not old.sockets), "a connection to the removed endpoint stays open"
 
 
 def test_warm_connections_and_health_outlive_a_reload(gateway, upstream):
@@ -272,7 +263,7 @@ def test_warm_connections_and_health_outlive_a_reload(gateway, upstream):
         session.get()
         for number in range(2, 8):
             running.write_config(config(number))
-            assert wait_for(lambda: session.get().first("x-number") == str(number))
+            assert wait_until(lambda: session.get().first("x-number") == str(number))
     assert upstream.connections == 1
     assert running.metric("sluice_requests_total", route="all") >= 7, "counters start anew"
 
@@ -290,14 +281,14 @@ def test_a_symlinked_config_as_kubernetes_swaps_it(gateway, tmp_path):
     time.sleep(0.05)
     os.symlink("v2", running.folder / "data.new")
     os.rename(running.folder / "data.new", running.folder / "data")
-    assert wait_for(lambda: number_of(running.address) == "2", 2)
+    assert wait_until(lambda: number_of(running.address) == "2", 2)
 
 
 def test_each_line_of_the_log_names_its_generation(gateway):
     running = gateway(config(1))
     number_of(running.address)
     running.write_config(config(2))
-    assert wait_for(lambda: number_of(running.address) == "2")
+    assert wait_until(lambda: number_of(running.address) == "2")
     assert running.wait_log(lambda line: line["generation"] == 1) and running.wait_log(lambda line: line["generation"] == 2)
     assert re.search(r"generation 2 is live on all workers, \d+\.\d ms", running.stderr())
 
@@ -306,17 +297,17 @@ def test_a_listener_widened_to_all_addresses_is_refused_with_the_reason(gateway)
     """Its port is held by the address that it leaves: that takes two steps, and the gateway says so."""
     running = gateway(config(1))
     running.write_config(config(2, f"listeners: [{{name: public, bind: 0.0.0.0:{running.address[1]}}}]"))
-    assert wait_for(lambda: running.metric("sluice_config_reloads_total", result="refused") == 1)
+    assert wait_until(lambda: running.metric("sluice_config_reloads_total", result="refused") == 1)
     assert number_of(running.address) == "1" and "in two steps" in running.stderr()
     running.write_config(config(3))
-    assert wait_for(lambda: number_of(running.address) == "3", 2), running.stderr()
+    assert wait_until(lambda: number_of(running.address) == "3", 2), running.stderr()
 
 
 def test_the_admin_listener_moves(gateway):
     running = gateway(config(1))
     old, running.admin = running.admin, ("127.0.0.1", free_port())
     running.write_config(config(2))
-    assert wait_for(lambda: number_of(running.address) == "2")
+    assert wait_until(lambda: number_of(running.address) == "2")
     assert running.admin_request("/healthz")[0] == 200
     with pytest.raises(OSError):
         get(old, "/healthz")
@@ -328,7 +319,7 @@ def test_a_storm_of_changes_and_signals_ends_in_the_last(gateway):
         for number in range(1, 101):
             in_place(running, config(number))
             running.process.send_signal(signal.SIGHUP)
-        assert wait_for(lambda: number_of(running.address) == "100")
+        assert wait_until(lambda: number_of(running.address) == "100")
     assert not load.failed, load.failed[:3]
 
 

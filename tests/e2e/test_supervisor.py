@@ -8,8 +8,8 @@ import time
 
 import pytest
 
-from harness.client import RawClient, get, status
-from harness.gateway import Gateway, binary, children_of, free_port
+from harness.client import Closed, RawClient, get, status
+from harness.gateway import Gateway, binary, children_of, free_port, wait_until
 from harness.load import REQUEST, Load
 
 BINARY = binary()
@@ -18,15 +18,6 @@ CRASH = signal.SIGKILL if "SLUICE_SANITIZED" in os.environ else signal.SIGSEGV
 ALL = "routes: [{name: all, to: u}]\n"
 ANSWER = "routes: [{name: all, policies: [respond: {status: %d}]}]\n"
 OK = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"
-
-
-def wait_for(condition, seconds=10):
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if condition():
-            return True
-        time.sleep(0.005)
-    return False
 
 
 def is_gone(pid):
@@ -90,11 +81,11 @@ def test_a_killed_gateway_process_serves_again_and_only_what_was_in_flight_fails
         for number in range(10):
             time.sleep(0.3)
             victim = running.wait_gateway_pid()
-            assert wait_for(running.is_ready, 20)
+            assert wait_until(running.is_ready, 20)
             deaths.append(time.monotonic())
             os.kill(victim, CRASH)
             running.wait_gateway_pid(other_than=[victim])
-            assert wait_for(running.is_ready, 20)
+            assert wait_until(running.is_ready, 20)
             outages.append(time.monotonic() - deaths[-1])
         time.sleep(0.3)
     # In flight at that moment: sent before it, on one of four connections.
@@ -105,7 +96,7 @@ def test_a_killed_gateway_process_serves_again_and_only_what_was_in_flight_fails
            + ", ".join(f"{1000 * outage:.0f}" for outage in outages) + f" ms; slowest answer {1000 * load.slowest:.0f} ms")
     assert max(outages[:5]) < 2
     assert "the next start waits" in running.stderr()
-    assert wait_for(lambda: running.metric("sluice_gateway_restarts_total", reason="crashed") == 10)
+    assert wait_until(lambda: running.metric("sluice_gateway_restarts_total", reason="crashed") == 10)
 
 
 def test_connections_made_while_no_process_runs_are_served_by_the_next(supervised):
@@ -114,7 +105,7 @@ def test_connections_made_while_no_process_runs_are_served_by_the_next(supervise
     os.kill(running.process.pid, signal.SIGSTOP)  # nobody starts another one yet
     try:
         os.kill(victim, signal.SIGKILL)
-        assert wait_for(lambda: is_gone(victim))
+        assert wait_until(lambda: is_gone(victim))
         clients = [RawClient(running.address) for _ in range(50)]
         for client in clients:
             client.send(REQUEST)
@@ -137,14 +128,14 @@ def test_a_port_that_the_kernel_chose_stays_over_a_restart(supervised):
 def test_it_restarts_with_the_config_in_force_when_the_file_is_bad(supervised):
     running = supervised(ANSWER % 204)
     running.write_config("routes: [nonsense")
-    assert wait_for(lambda: running.metric("sluice_config_last_reload_success") == 0)
+    assert wait_until(lambda: running.metric("sluice_config_last_reload_success") == 0)
     victim = running.gateway_pid()
     os.kill(victim, signal.SIGKILL)
     assert status(get(running.address)) == 204
-    assert wait_for(lambda: running.metric("sluice_config_is_last_good") == 1)
+    assert wait_until(lambda: running.metric("sluice_config_is_last_good") == 1)
     assert "LAST GOOD CONFIG" in running.stderr() and "last good config" in running.admin_request("/readyz")[2]
     running.write_config(ANSWER % 200)
-    assert wait_for(lambda: status(get(running.address)) == 200)
+    assert wait_until(lambda: status(get(running.address)) == 200)
     assert running.metric("sluice_config_is_last_good") == 0 and running.admin_request("/readyz")[2] == "ready\n"
 
 
@@ -154,11 +145,11 @@ def test_a_removed_listener_is_closed_in_the_supervisor_too(supervised):
     running = supervised(both + ANSWER % 204)
     assert status(get(("127.0.0.1", other))) == 204
     running.write_config(ANSWER % 204)
-    assert wait_for(lambda: "generation 2 is live on all workers" in running.stderr())
+    assert wait_until(lambda: "generation 2 is live on all workers" in running.stderr())
     with pytest.raises(OSError):
         get(("127.0.0.1", other))
     running.write_config(both.replace("other,", "again,") + ANSWER % 204)
-    assert wait_for(lambda: "generation 3 is live on all workers" in running.stderr())
+    assert wait_until(lambda: "generation 3 is live on all workers" in running.stderr())
     assert status(get(("127.0.0.1", other))) == 204
 
 
@@ -173,10 +164,52 @@ def test_a_killed_supervisor_leaves_no_orphan(loop, upstream, tmp_path):
         running.process.kill()
         running.process.wait()
         assert busy.read_response().body == b"ok", "what was in progress is finished"
-    assert wait_for(lambda: is_gone(child))
+    assert wait_until(lambda: is_gone(child))
     with pytest.raises(OSError):
         get(running.address)
     running.process = None
+
+
+ALONE = ["--no-supervisor"]
+
+
+def test_without_a_supervisor_a_signal_drains(gateway, upstream):
+    running = gateway("drain_delay: 1s\n" + ALL, arguments=ALONE, workers=2)
+    upstream.answers.append((1.5, OK))
+    with RawClient(running.address, 20) as busy:
+        busy.send(REQUEST)
+        assert upstream.wait_requests(1, 20)
+        running.process.send_signal(signal.SIGTERM)
+        assert wait_until(lambda: running.admin_request("/readyz")[0] == 503, 20)
+        assert wait_until(lambda: "draining for at most" in running.stderr(), 20)
+        assert busy.read_response().body == b"ok", "what was in progress is finished"
+    assert running.process.wait(20) == 0, running.stderr()
+    with pytest.raises(OSError):
+        get(running.address)
+    running.process = None
+
+
+def test_without_a_supervisor_a_second_signal_cuts(gateway, upstream):
+    running = gateway(ALL, arguments=ALONE)
+    upstream.answers.append((60.0, OK))
+    with RawClient(running.address, 20) as busy:
+        busy.send(REQUEST)
+        assert upstream.wait_requests(1, 20)
+        running.process.send_signal(signal.SIGTERM)
+        assert wait_until(lambda: "draining for at most" in running.stderr(), 20)
+        running.process.send_signal(signal.SIGTERM)
+        with pytest.raises(Closed):
+            busy.read_response()
+    assert running.process.wait(20) == 4 and "second signal" in running.stderr()
+    running.process = None
+
+
+def test_without_a_supervisor_sighup_reloads(gateway):
+    running = gateway(ANSWER % 204, arguments=ALONE)
+    running.write_config(ANSWER % 205)
+    running.process.send_signal(signal.SIGHUP)
+    assert wait_until(lambda: status(get(running.address)) == 205, 20)
+    assert running.gateway_pid() == running.process.pid and running.process.poll() is None
 
 
 def test_without_a_supervisor_there_is_one_process(gateway):
@@ -184,7 +217,7 @@ def test_without_a_supervisor_there_is_one_process(gateway):
     assert not children_of(running.process.pid)
     for number in (signal.SIGUSR1, signal.SIGUSR2):
         running.process.send_signal(number)
-    assert wait_for(lambda: "is for the supervisor" in running.stderr())
+    assert wait_until(lambda: "is for the supervisor" in running.stderr())
     assert status(get(running.address)) == 204
 
 
@@ -198,9 +231,9 @@ def test_it_is_fit_to_be_process_1(loop, upstream, tmp_path):
     with open(tmp_path / "stderr", "wb") as err:
         running.process = subprocess.Popen(["unshare", "--pid", "--fork", "--kill-child", "sh", "-c", orphan], stdin=subprocess.DEVNULL,
                                            stdout=subprocess.DEVNULL, stderr=err, cwd=tmp_path)
-    assert wait_for(running.is_ready, 20), running.stderr()
+    assert wait_until(running.is_ready, 20), running.stderr()
     first = children_of(running.process.pid)[0]
-    assert wait_for(lambda: len(children_of(first)) == 1), "the orphan is not collected"
+    assert wait_until(lambda: len(children_of(first)) == 1), "the orphan is not collected"
     os.kill(children_of(first)[0], signal.SIGKILL)
     assert status(get(running.address)) == 204
     os.kill(first, signal.SIGTERM)
@@ -224,7 +257,7 @@ def test_a_stopped_gateway_process_is_replaced(supervised):
     report(f"R29: served again {took:.2f} s after SIGSTOP")
     assert running.gateway_pid() != victim and took < 10
     assert "is stopped and has given no sign of life" in running.stderr()
-    assert wait_for(lambda: running.metric("sluice_gateway_restarts_total", reason="stuck") == 1)
+    assert wait_until(lambda: running.metric("sluice_gateway_restarts_total", reason="stuck") == 1)
 
 
 def get_patiently(address):
@@ -237,7 +270,7 @@ def get_patiently(address):
 
 
 def upgraded(running, times):
-    return wait_for(lambda: running.stderr().count("upgrade done") == times, 20)
+    return wait_until(lambda: running.stderr().count("upgrade done") == times, 20)
 
 
 def test_twenty_upgrades_lose_no_request(supervised, own_binary, upstream):
@@ -255,8 +288,8 @@ def test_twenty_upgrades_lose_no_request(supervised, own_binary, upstream):
         assert slow.read_response().body == b"ok", "what was in progress at an upgrade is finished"
     report(f"R02: 20 upgrades, {load.answers} answers, {len(load.failed)} failed; slowest {1000 * load.slowest:.0f} ms")
     assert not load.failed, load.failed[:5]
-    assert wait_for(lambda: running.metric("sluice_upgrades_total", result="done") == 20)
-    assert wait_for(lambda: len(children_of(running.process.pid)) == 1, 20), "old processes end"
+    assert wait_until(lambda: running.metric("sluice_upgrades_total", result="done") == 20)
+    assert wait_until(lambda: len(children_of(running.process.pid)) == 1, 20), "old processes end"
     assert running.process.poll() is None
 
 
@@ -274,11 +307,66 @@ def test_the_command_upgrades_and_signals_nobody_else(supervised, tmp_path):
         done = upgrade(*words)
         assert done.returncode == 2 and told in done.stderr, done
     assert running.gateway_pid() == gateway_pid
-    assert upgrade(running.process.pid).returncode == 0 and upgraded(running, 1)
-    assert upgrade("--pid-file", pid_file).returncode == 0 and upgraded(running, 2)
+    for number, words in enumerate([[running.process.pid], ["--pid-file", pid_file]], 1):
+        done = upgrade(*words)
+        assert done.returncode == 0 and f"process {running.process.pid}: sluice" in done.stdout, done
+        assert running.stderr().count("upgrade done") == number, "it did not wait"
     running.process.send_signal(signal.SIGTERM)
     assert running.process.wait(10) == 0 and not pid_file.exists()
     running.process = None
+
+
+def test_the_command_tells_why_an_upgrade_failed(supervised, own_binary):
+    running = supervised(ANSWER % 204)
+    pid = running.gateway_pid()
+    replace(own_binary, b"#!/bin/sh\nsleep 0.3\nexit 7\n")
+    done = upgrade(running.process.pid)
+    assert done.returncode == 6 and "ended with exit code 7 before it was ready" in done.stderr, done
+    replace(own_binary)
+    running.write_config("routes: [{name: all, too: u}]")
+    done = upgrade(running.process.pid)
+    assert done.returncode == 6 and "exit code 1" in done.stderr, done
+    assert running.gateway_pid() == pid and status(get(running.address)) == 204
+    running.write_config(ANSWER % 204)
+    assert upgrade(running.process.pid).returncode == 0 and running.gateway_pid() != pid
+
+
+def test_idle_connections_outlive_an_upgrade(supervised):
+    """They end with the answer to their next request, or by themselves: none is closed under a client that is about to ask."""
+    running = supervised(ANSWER % 204)
+    with RawClient(running.address) as idle, RawClient(running.address) as silent:
+        idle.send(REQUEST)
+        assert not idle.read_response().all("connection")
+        assert upgrade(running.process.pid).returncode == 0
+        assert idle.is_quiet(1.5) and silent.is_quiet(0), "closed under its client"
+        for client in (idle, silent):
+            client.send(REQUEST)
+            answer = client.read_response()
+            assert status(answer) == 204 and answer.first("connection") == "close" and client.is_closed()
+    assert wait_until(lambda: len(children_of(running.process.pid)) == 1, 20), "the old process ends with its last connection"
+
+
+def test_idle_connections_hold_an_old_process_for_half_its_drain_time(supervised):
+    running = supervised("drain_timeout: 6s\n" + ANSWER % 204)
+    with RawClient(running.address) as idle:
+        assert upgrade(running.process.pid).returncode == 0
+        assert idle.is_closed(30)
+    # With a client that closes too there is nothing to linger for.
+    assert wait_until(lambda: len(children_of(running.process.pid)) == 1, 30)
+    assert "cut at the drain timeout" not in running.stderr()
+
+
+def test_an_upgrade_to_fewer_workers_loses_no_connection(supervised, own_binary, loop):
+    """R04. What the kernel has queued at a socket of a worker that is no more is served by those that are left."""
+    running = supervised(ALL, workers=4)
+    replace(own_binary, f"#!/bin/sh\nexec {BINARY} run \"$2\" --loop {loop} --workers 2\n".encode())
+    with Load(running.address, fresh=6) as load:
+        time.sleep(0.2)
+        assert upgrade(running.process.pid).returncode == 0
+        assert wait_until(lambda: len(children_of(running.process.pid)) == 1, 60), "the four workers are gone"
+        asked = load.answers
+        assert wait_until(lambda: load.answers > asked + 100, 30), "and connections are made to all their sockets"
+    assert "with 2 workers" in running.stderr() and not load.failed, load.failed[:5]
 
 
 @pytest.mark.parametrize("broken, reason", [
@@ -294,11 +382,11 @@ def test_a_broken_binary_leaves_the_old_one_serving(supervised, own_binary, brok
     with Load(running.address) as load:
         own_binary.unlink() if broken is None else replace(own_binary, broken)
         running.process.send_signal(signal.SIGUSR2)
-        assert wait_for(lambda: "upgrade failed" in running.stderr())
+        assert wait_until(lambda: "upgrade failed" in running.stderr())
         time.sleep(0.2)
     assert not load.failed and running.gateway_pid() == pid
     assert reason in running.stderr()
-    assert wait_for(lambda: running.metric("sluice_upgrades_total", result="failed") == 1)
+    assert wait_until(lambda: running.metric("sluice_upgrades_total", result="failed") == 1)
     replace(own_binary)
     running.process.send_signal(signal.SIGUSR2)
     assert upgraded(running, 1) and status(get(running.address)) == 200
@@ -310,9 +398,9 @@ def test_a_broken_config_leaves_the_old_one_serving(supervised):
     pid = running.gateway_pid()
     with Load(running.address) as load:
         running.write_config("routes: [{name: all, too: u}]")
-        assert wait_for(lambda: running.metric("sluice_config_last_reload_success") == 0)
+        assert wait_until(lambda: running.metric("sluice_config_last_reload_success") == 0)
         running.process.send_signal(signal.SIGUSR2)
-        assert wait_for(lambda: "upgrade failed" in running.stderr())
+        assert wait_until(lambda: "upgrade failed" in running.stderr())
     assert not load.failed and running.gateway_pid() == pid
     assert "exit code 1" in running.stderr() and "gateway.yaml:1:" in running.stderr()
 
@@ -323,7 +411,7 @@ def test_a_broken_config_leaves_the_old_one_serving(supervised):
 def test_a_config_that_crashes_the_gateway_gives_way_to_the_last_good_one(supervised):
     """R07. What crashes here is us: whichever process runs the poison is killed."""
     running = supervised(ANSWER % 200, arguments=["--proven-after", "3"])
-    assert wait_for(lambda: running.metric("sluice_config_is_proven") == 1)
+    assert wait_until(lambda: running.metric("sluice_config_is_proven") == 1)
     running.write_config(ANSWER % 299)
     crashes = 0
     deadline = time.monotonic() + 30
@@ -342,5 +430,5 @@ def test_a_config_that_crashes_the_gateway_gives_way_to_the_last_good_one(superv
     time.sleep(0.3)
     assert status(get(running.address)) == 200
     running.write_config(ANSWER % 201)
-    assert wait_for(lambda: status(get(running.address)) == 201)
+    assert wait_until(lambda: status(get(running.address)) == 201)
     assert running.metric("sluice_config_is_last_good") == 0

@@ -1,4 +1,5 @@
 """What an upstream may do, and what the gateway makes of it: refused, blackholed, dead, stale."""
+import contextlib
 import json
 import socket
 import threading
@@ -6,7 +7,7 @@ import time
 
 import pytest
 
-from harness.client import Session, exchange, get, status
+from harness.client import RawClient, Session, exchange, get, status
 from harness.gateway import free_port, wait_until
 from harness.upstream import CLOSE, RESET, blackhole
 
@@ -53,6 +54,37 @@ def test_a_refused_connect_asks_no_leave_of_the_retry_budget(gateway, upstream):
         """)
         assert [status(get(running.address)) for _ in range(6)] == [200] * 6
         assert sorted({status(get(running.address, "/hole")) for _ in range(4)}) == [200, 504]
+
+
+def test_r11_no_more_than_max_pending_wait_for_an_endpoint(gateway, upstream):
+    with blackhole() as hole:
+        running = gateway(f"""
+            upstreams:
+              hole: {{endpoints: ["{hole}"], max_pending: 2, retries: 0, health: {{failures: 0}}, connect_timeout: 1h}}
+              two: {{endpoints: ["{hole}", $UPSTREAM], max_pending: 1, balance: round_robin, retry_budget: {{percent: 0, min: 0}}, health: {{failures: 0}}, connect_timeout: 1h}}
+            routes: [{{name: all, to: hole}}, {{name: two, match: {{path: /two}}, to: two}}]
+        """, workers=2)
+        pending = lambda name: running.metric("sluice_endpoint_pending", upstream=name)
+        with contextlib.ExitStack() as clients:
+
+            def ask(path):
+                client = RawClient(running.address)
+                clients.callback(client.reset)
+                client.send(f"GET {path} HTTP/1.1\r\nhost: a\r\n\r\n".encode())
+
+            for _ in range(2):
+                ask("/")
+            assert wait_until(lambda: pending("hole") == 2, 20), "at the limit"
+            answer = get(running.address)
+            assert status(answer) == 503 and cause(answer) == "upstream_pending_exceeded"
+            assert running.metric("sluice_endpoint_pending_refused_total", upstream="hole") == 1
+            assert running.metric("sluice_endpoint_failures_total", upstream="hole") == 0, "the endpoint is blamed"
+            # One waits for the hole, and from then on each turn that would be its goes to the other.
+            while pending("two") == 0:
+                ask("/two")
+            assert [status(get(running.address, "/two")) for _ in range(6)] == [200] * 6
+            assert running.metric("sluice_endpoint_pending_refused_total", upstream="two") >= 3
+        assert wait_until(lambda: pending("hole") == pending("two") == 0, 20), "clients that left still count"
 
 
 def test_all_refused(gateway):

@@ -119,7 +119,7 @@ void Gateway::drain() {
   is_draining_ = true;
   ledger_.is_draining = true;
   network_.note("drain");
-  for (Member& member : workers_) member.worker->post([&worker = *member.worker] { worker.drain(gateway::Worker::Haste::usual); });
+  for (Member& member : workers_) member.worker->post([&worker = *member.worker] { worker.drain(); });
 }
 
 void Gateway::cut() {

@@ -8,9 +8,8 @@ reports=build/reports # JUnit files, summed at the end
 python=/usr/bin/python3
 end_to_end_seconds=1200 # then pytest is interrupted and says where it stood
 
-# Not again under sanitizers: what looks at files, texts and figures, and at no more of the code than the others do.
-sanitized_suites=(tests/e2e --ignore=tests/e2e/test_demo.py --ignore=tests/e2e/test_docs.py --ignore=tests/e2e/test_layers.py
-  --ignore=tests/e2e/test_policy_manuals.py --ignore-glob='*/test_reliability_*.py') # the rows measure, and take minutes
+# Not again under sanitizers: the reliability rows. What looks at files and texts alone is skipped by conftest.py.
+sanitized_suites=(tests/e2e --ignore-glob='*/test_reliability_*.py') # the rows measure, and take minutes
 threaded_rooms=(sluice_base sluice_net sluice_http sluice_upstream sluice_gateway sluice_control)
 threaded_suites=(tests/e2e/test_reload.py tests/e2e/test_chaos.py tests/e2e/test_connections.py tests/e2e/test_stop.py)
 

@@ -22,8 +22,9 @@ def binary():
     return pathlib.Path(os.environ.get("SLUICE_BIN", ROOT / "out/sluice")).resolve()
 
 
-def wait_until(holds, seconds=5):
-    """Whether `holds()` came true in time."""
+def wait_until(holds, seconds=30):
+    """Whether `holds()` came true in time. One that does costs no more than it takes, so the patience is for machines that are
+    busy with other things."""
     deadline = time.monotonic() + seconds
     while not holds() and time.monotonic() < deadline:
         time.sleep(0.01)
@@ -186,7 +187,7 @@ class Gateway:
         complete = self.stdout().rpartition("\n")[0]
         return [json.loads(line) for line in complete.split("\n") if line.startswith("{")]
 
-    def wait_log(self, accept, seconds=5):
+    def wait_log(self, accept, seconds=30):
         """The first access-log line that `accept` takes, waiting for it; None when none comes."""
         deadline = time.monotonic() + seconds
         while True:
