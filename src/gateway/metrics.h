@@ -18,6 +18,7 @@
 #include "base/cause.h"
 #include "base/counter.h"
 #include "base/histogram.h"
+#include "net/tls/fault.h"
 
 namespace sluice::gateway {
 
@@ -90,6 +91,12 @@ struct alignas(64) WorkerMetrics {
   Gauge is_shedding, is_accept_paused;  // 1 or 0
   Gauge loop_lag_ns;                    // the last measured
   Gauge memory_bytes, memory_limit_bytes;
+  // TLS with clients.
+  std::array<std::array<Counter, 2>, 2> tls_handshakes;  // done, by [version is 1.3][is resumed]
+  Gauge tls_handshakes_open;
+  static constexpr std::size_t tls_faults = 16;
+  std::array<Counter, tls_faults> tls_failures;  // of handshakes, by the order of net::tls::faults(); the last: others
+  void tls_handshake_failed(const char* what);
   std::vector<Counter> causes;  // by CauseTable index
 };
 

@@ -17,6 +17,7 @@
 #include "gateway/metrics.h"
 #include "http/h1/server_connections.h"
 #include "net/address.h"
+#include "net/tls/server_context.h"
 #include "policy/policy.h"
 #include "route/router.h"
 #include "upstream/group.h"
@@ -60,6 +61,8 @@ struct ListenerPlan {
   std::size_t default_links = 0;  // how many of them are there by default only
   std::unique_ptr<const route::Router> router;
   http::h1::ServerSettings server;
+  std::shared_ptr<net::tls::ServerContext> tls;  // null: clients speak in the clear
+  Duration tls_handshake_timeout{};
 };
 
 // A listener is its address: another name over the same one keeps its sockets and connections. Where the kernel chooses

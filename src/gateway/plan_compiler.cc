@@ -262,6 +262,10 @@ class Compiler {
                         .bind = listener.bind.address,
                         .default_links = default_links,
                         .server = server_settings(listener)};
+      if (listener.tls) {
+        plan.tls = compile_tls(*listener.tls, path + ".tls", kept_.tls, diagnostics_);
+        plan.tls_handshake_timeout = listener.tls->handshake_timeout;
+      }
       for (const auto& link : chain) plan.chain.push_back(link.link);
       std::vector<route::Rule> rules;
       for (std::size_t r = 0; r < config_.routes.size(); ++r) {
