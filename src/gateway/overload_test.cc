@@ -184,7 +184,7 @@ class DoorTest : public testing::Test {
   bool knock(const char* ip = "192.0.2.1") {
     http::h1::FakeStream& stream = loop_.make_stream();
     stream.address = net::Address::parse_ip(ip).value();
-    return keep(door_.let_in(net::StreamPtr(&stream), caps_, counts_, ticket_));
+    return keep(door_.let_in(net::StreamPtr(&stream), false, caps_, counts_, ticket_));
   }
   bool keep(net::StreamPtr stream) {
     if (!stream) return false;

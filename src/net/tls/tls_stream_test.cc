@@ -141,7 +141,9 @@ TEST_P(TlsStreamTest, ShakesHandsAndEchoes) {
   prepare = [](End& server) {
     server.at_data = [&server](Buffer bytes) { server.stream->write(std::move(bytes)); };
   };
-  const auto [talker, server] = make_secure_pair();
+  const auto [first, second] = make_secure_pair();
+  Client* const talker = first;
+  End* const server = second;
   talker->write("hello");
   EXPECT_TRUE(run_until([&] { return talker->text == "hello"; }));
   const Security* const security = server->stream->security();
@@ -184,32 +186,36 @@ TEST_P(TlsStreamTest, RecordsMayBeCutAnywhere) {
 
 TEST_P(TlsStreamTest, MegabytesArriveWholeUnderBackPressure) {
   constexpr std::size_t total = 3'000'000;
-  const auto [talker, server] = make_secure_pair();
+  const auto [first, second] = make_secure_pair();
+  Client* const talker = first;
+  End* const server = second;
   std::size_t written = 0, worst = 0;
-  std::function<void()> more = [&, to = server] {
-    while (written < total && to->stream->unsent_bytes() < (256 << 10)) {
+  std::function<void()> more = [&] {
+    while (written < total && server->stream->unsent_bytes() < (256 << 10)) {
       const std::size_t count = std::min<std::size_t>(30'000 + written % 7'000, total - written);
       Buffer buffer = loop->make_buffer(count);
       for (std::size_t i = 0; i < count; ++i) buffer.block()[i] = byte_at(written + i);
       buffer.set_size(count);
-      to->stream->write(std::move(buffer));
+      server->stream->write(std::move(buffer));
       written += count;
-      worst = std::max(worst, to->stream->unsent_bytes());
+      worst = std::max(worst, server->stream->unsent_bytes());
     }
-    if (written < total) to->stream->want_drained();
+    if (written < total) server->stream->want_drained();
   };
   server->at_drained = more;
   more();
-  ASSERT_TRUE(run_until([&, talker = talker] { return talker->text.size() == total; }));
+  ASSERT_TRUE(run_until([&] { return talker->text.size() == total; }));
   EXPECT_TRUE(std::ranges::all_of(std::views::iota(std::size_t{0}, total),
-                                  [&, talker = talker](std::size_t i) { return talker->text[i] == byte_at(i); }));
+                                  [&](std::size_t i) { return talker->text[i] == byte_at(i); }));
   EXPECT_LT(worst, std::size_t{400} << 10);
   // Full records but for the last of each turn.
   EXPECT_LT(talker->records(23), static_cast<int>(total / 16'384 + total / (256 << 10) * 3 + 20));
 }
 
 TEST_P(TlsStreamTest, WhatOneTurnWritesIsOneRecord) {
-  const auto [talker, server] = make_secure_pair();
+  const auto [first, second] = make_secure_pair();
+  Client* const talker = first;
+  End* const server = second;
   const int before = talker->records(23);
   for (int i = 0; i < 50; ++i) {
     server->stream->write("head ");
@@ -220,27 +226,29 @@ TEST_P(TlsStreamTest, WhatOneTurnWritesIsOneRecord) {
     std::memcpy(server->stream->room(10), "tail", 4);
     server->stream->wrote(4);
   }
-  ASSERT_TRUE(run_until([&, talker = talker] { return talker->text.size() == 50 * 109; }));
+  ASSERT_TRUE(run_until([&] { return talker->text.size() == 50 * 109; }));
   EXPECT_EQ(talker->records(23), before + 1);
 }
 
 TEST_P(TlsStreamTest, PausedReadingHoldsBackAndLosesNothing) {
-  const auto [talker, server] = make_secure_pair();
+  const auto [first, second] = make_secure_pair();
+  Client* const talker = first;
+  End* const server = second;
   server->stream->pause_reading();
   std::string text(200'000, 'x');
   talker->write(text);
   run_for(20ms);
   EXPECT_LE(server->text.size(), 16'384u);
   server->stream->resume_reading();
-  EXPECT_TRUE(run_until([&, server = server] { return server->text.size() == text.size(); }));
+  EXPECT_TRUE(run_until([&] { return server->text.size() == text.size(); }));
   // A handler that pauses at every piece.
-  server->at_data = [server = server](Buffer bytes) {
+  server->at_data = [server](Buffer bytes) {
     server->text.append(bytes.view());
     server->stream->pause_reading();
   };
   talker->write(text);
   talker->end();
-  EXPECT_TRUE(run_until([&, server = server] {
+  EXPECT_TRUE(run_until([&] {
     server->stream->resume_reading();
     return server->ended == 1;
   }));
@@ -249,34 +257,40 @@ TEST_P(TlsStreamTest, PausedReadingHoldsBackAndLosesNothing) {
 }
 
 TEST_P(TlsStreamTest, CloseNotifyIsTheEndAndWritingGoesOn) {
-  const auto [talker, server] = make_secure_pair();
+  const auto [first, second] = make_secure_pair();
+  Client* const talker = first;
+  End* const server = second;
   talker->write("question");
   talker->end();
-  EXPECT_TRUE(run_until([&, server = server] { return server->ended == 1; }));
+  EXPECT_TRUE(run_until([&] { return server->ended == 1; }));
   EXPECT_EQ(server->text, "question");
   server->stream->write("answer");
   server->stream->finish_writing();
-  EXPECT_TRUE(run_until([&, talker = talker] { return talker->has_ended; }));
+  EXPECT_TRUE(run_until([&] { return talker->has_ended; }));
   EXPECT_EQ(talker->text, "answer");
 }
 
 // Row S27: a cut connection is no end.
 TEST_P(TlsStreamTest, AnEndWithoutCloseNotifyIsAFailure) {
-  const auto [talker, server] = make_secure_pair();
+  const auto [first, second] = make_secure_pair();
+  Client* const talker = first;
+  End* const server = second;
   talker->write("half a mess");
   clients.back().stream->finish_writing();  // FIN alone
-  EXPECT_TRUE(run_until([&, server = server] { return server->failed == 1; }));
+  EXPECT_TRUE(run_until([&] { return server->failed == 1; }));
   EXPECT_EQ(server->text, "half a mess");
   EXPECT_EQ(server->ended, 0);
   EXPECT_EQ(server->error.what, fault_truncated.what);
 }
 
 TEST_P(TlsStreamTest, FlushAndCloseSendsAllAndThenCloseNotify) {
-  const auto [talker, server] = make_secure_pair();
+  const auto [first, second] = make_secure_pair();
+  Client* const talker = first;
+  End* const server = second;
   const std::string text(300'000, 'y');
   server->stream->write(text);
   server->goodbye(Stream::Goodbye::flush_and_close);
-  EXPECT_TRUE(run_until([&, talker = talker] { return talker->has_ended; }));
+  EXPECT_TRUE(run_until([&] { return talker->has_ended; }));
   EXPECT_EQ(talker->text, text);
   clients.back().stream.reset();
   EXPECT_TRUE(run_until([&] { return loop->leaving() == 0; }));
@@ -403,10 +417,12 @@ TEST_P(TlsStreamTest, ATicketResumesOnAnotherConnectionUntilItsKeyIsGone) {
 
 // A peer that asks for answers and takes none: they are bounded.
 TEST_P(TlsStreamTest, KeyUpdatesAreAnsweredUntilTheyAreAFlood) {
-  const auto [talker, server] = make_secure_pair();
+  const auto [first, second] = make_secure_pair();
+  Client* const talker = first;
+  End* const server = second;
   for (int i = 0; i < 10; ++i) talker->update_key();
   talker->write("still there");
-  EXPECT_TRUE(run_until([&, server = server] { return server->text == "still there"; }));
+  EXPECT_TRUE(run_until([&] { return server->text == "still there"; }));
   clients.back().stream->pause_reading();
   for (int round = 0; round < 10'000 && server->failed == 0; ++round) {
     for (int i = 0; i < 200; ++i) talker->update_key();
@@ -421,11 +437,13 @@ TEST_P(TlsStreamTest, KeyUpdatesAreAnsweredUntilTheyAreAFlood) {
 }
 
 TEST_P(TlsStreamTest, NewCertificatesAreForNewHandshakes) {
-  const auto [talker, server] = make_secure_pair();
+  const auto [first, second] = make_secure_pair();
+  Client* const talker = first;
+  End* const server = second;
   const auto fresh = make_certificate({.names = {"b.example"}});
   context->replace_certificates(std::make_shared<const CertificateTable>(CertificateTable::List{fresh}));
   talker->write("on");
-  EXPECT_TRUE(run_until([&, server = server] { return server->text == "on"; }));
+  EXPECT_TRUE(run_until([&] { return server->text == "on"; }));
   End& raw = connect();
   Client second(raw, "b.example");
   ASSERT_TRUE(run_until([&] { return second.is_done; }));
