@@ -41,6 +41,15 @@ enum class Metric : std::uint8_t {
   memory_limit,
   client_bytes,
   upstream_bytes,
+  http2_connections,
+  http2_connections_open,
+  http2_streams,
+  http2_streams_open,
+  http2_glitches,
+  http2_calmed,
+  http2_refused,
+  http2_stalled,
+  http2_memory,
   retries,
   retries_refused,
   gateway_answers,
@@ -70,7 +79,7 @@ enum class Metric : std::uint8_t {
   log_errors,
   log_failing
 };
-constexpr std::array<MetricInfo, 56> infos{{
+constexpr std::array<MetricInfo, 65> infos{{
     {"sluice_build_info", gauge, "Always 1; the labels say what is running.", "version, loop"},
     {"sluice_config_generation", gauge, "Generation of the plan in force; each accepted change adds one.", ""},
     {"sluice_config_loaded_timestamp_seconds", gauge, "When the plan in force came into force, in seconds since 1970.",
@@ -118,6 +127,20 @@ constexpr std::array<MetricInfo, 56> infos{{
      "direction"},
     {"sluice_upstream_bytes_total", counter,
      "Bytes on upstream connections, heads included: in is received, out is sent.", "direction"},
+    {"sluice_http2_connections_total", counter, "Client connections that turned out to speak HTTP/2.", ""},
+    {"sluice_http2_connections_open", gauge, "Of these, open now.", ""},
+    {"sluice_http2_streams_total", counter, "Streams that clients opened.", ""},
+    {"sluice_http2_streams_open", gauge, "Streams open now.", ""},
+    {"sluice_http2_glitches_total", counter,
+     "Odd frames of clients, which spend `http2.max_glitches`, by kind: client_reset, server_reset, control_frame, "
+     "window_update, empty_frame, refused_stream, field_excess, window_stall.",
+     "kind"},
+    {"sluice_http2_calmed_total", counter, "Connections ended with ENHANCE_YOUR_CALM because `http2.max_glitches` was used up.",
+     ""},
+    {"sluice_http2_streams_refused_total", counter, "Streams refused by `http2.max_memory`.", ""},
+    {"sluice_http2_streams_stalled_total", counter,
+     "Streams reset because their client opened no window for `http2.window_stall_timeout`, or too little.", ""},
+    {"sluice_http2_memory_bytes", gauge, "Memory of the HTTP/2 machinery, part of `sluice_memory_bytes`.", ""},
     {"sluice_retries_total", counter, "Attempts after the first of an exchange.", ""},
     {"sluice_retries_refused_total", counter, "Attempts that an upstream's `retry_budget` did not allow.", ""},
     {"sluice_gateway_answers_total", counter,
@@ -355,6 +378,7 @@ class Page {
     single(Metric::memory_limit, sum(&WorkerMetrics::memory_limit_bytes));
     both_directions(Metric::client_bytes, &WorkerMetrics::client_bytes_in, &WorkerMetrics::client_bytes_out);
     both_directions(Metric::upstream_bytes, &WorkerMetrics::upstream_bytes_in, &WorkerMetrics::upstream_bytes_out);
+    http2();
     single(Metric::retries, sum(&WorkerMetrics::retries));
     single(Metric::retries_refused, sum(&WorkerMetrics::retries_refused));
     text_.family(info(Metric::gateway_answers));
@@ -363,6 +387,30 @@ class Page {
       for (const WorkerMetrics* worker : in_.workers) answers += worker->causes[cause].value();
       text_.sample({{"cause", in_.causes->code(cause)}}, answers);
     }
+  }
+
+  template <class Number>
+  auto sum_http2(Number http::h2::ServerCounters::* member) const {
+    decltype((in_.workers[0]->http2.*member).value()) total = 0;
+    for (const WorkerMetrics* worker : in_.workers) total += (worker->http2.*member).value();
+    return total;
+  }
+  void http2() {
+    using Counters = http::h2::ServerCounters;
+    single(Metric::http2_connections, sum_http2(&Counters::connections));
+    single(Metric::http2_connections_open, sum_http2(&Counters::connections_open));
+    single(Metric::http2_streams, sum_http2(&Counters::streams));
+    single(Metric::http2_streams_open, sum_http2(&Counters::streams_open));
+    text_.family(info(Metric::http2_glitches));
+    for (std::size_t kind = 0; kind < http::h2::oddity_count; ++kind) {
+      std::uint64_t total = 0;
+      for (const WorkerMetrics* worker : in_.workers) total += worker->http2.oddities[kind].value();
+      text_.sample({{"kind", http::h2::oddity_name(static_cast<http::h2::Oddity>(kind))}}, total);
+    }
+    single(Metric::http2_calmed, sum_http2(&Counters::calmed));
+    single(Metric::http2_refused, sum_http2(&Counters::refused_for_memory));
+    single(Metric::http2_stalled, sum_http2(&Counters::stalled));
+    single(Metric::http2_memory, sum_http2(&Counters::session_bytes));
   }
 
   struct UsedRoute {

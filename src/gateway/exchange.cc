@@ -85,6 +85,7 @@ void Exchange::refuse(const ListenerPlan& listener, PlanSlots::Pin plan, http::C
   http::Request* const seen = half.arena().make<http::Request>();  // enough of one for the log line
   seen->method = http::Method::other;
   seen->method_name = refused.method;
+  seen->is_http2 = refused.is_http2;
   const std::size_t mark = std::min(refused.target.find('?'), refused.target.size());
   seen->path = refused.target.substr(0, mark);
   if (mark < refused.target.size())

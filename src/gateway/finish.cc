@@ -62,7 +62,9 @@ void Exchange::log(Duration duration, std::uint64_t received, std::uint64_t sent
       .host = request.host,
       .path = request.path,
       .query = request.query,
-      .version = request.is_http10 ? "1.0" : "1.1",
+      .version = request.is_http2    ? "2"
+                 : request.is_http10 ? "1.0"
+                                     : "1.1",
       .status = status_,
       .cause = cause_ != nullptr ? std::string_view(cause_->code) : std::string_view(),
       .detail = detail_,

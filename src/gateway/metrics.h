@@ -18,6 +18,7 @@
 #include "base/cause.h"
 #include "base/counter.h"
 #include "base/histogram.h"
+#include "http/h2/counters.h"
 
 namespace sluice::gateway {
 
@@ -90,6 +91,7 @@ struct alignas(64) WorkerMetrics {
   Gauge is_shedding, is_accept_paused;  // 1 or 0
   Gauge loop_lag_ns;                    // the last measured
   Gauge memory_bytes, memory_limit_bytes;
+  http::h2::ServerCounters http2;
   std::vector<Counter> causes;  // by CauseTable index
 };
 

@@ -16,6 +16,7 @@
 #include "gateway/limits.h"
 #include "gateway/metrics.h"
 #include "http/h1/server_connections.h"
+#include "http/h2/server_connections.h"
 #include "net/address.h"
 #include "policy/policy.h"
 #include "route/router.h"
@@ -60,6 +61,7 @@ struct ListenerPlan {
   std::size_t default_links = 0;  // how many of them are there by default only
   std::unique_ptr<const route::Router> router;
   http::h1::ServerSettings server;
+  http::h2::ServerSettings http2;
 };
 
 // A listener is its address: another name over the same one keeps its sockets and connections. Where the kernel chooses

@@ -19,6 +19,8 @@
 #include "gateway/plan_slots.h"
 #include "http/exchange.h"
 #include "http/h1/server_connections.h"
+#include "http/h2/server_connections.h"
+#include "http/idle_connection.h"
 #include "net/loop.h"
 #include "upstream/h1_connector.h"
 #include "upstream/pool.h"
@@ -28,7 +30,7 @@ namespace sluice::gateway {
 class Worker;
 
 // One listener on one worker: accepts, and is the waist that its connections meet.
-class ListenerPort final : private http::Waist, private net::AcceptHandler {
+class ListenerPort final : private http::Waist, private net::AcceptHandler, private http::h1::PrefaceTaker {
  public:
   ListenerPort(Worker& worker, PlanSlots::Pin plan, const ListenerPlan& listener, net::ListenSocket socket);
 
@@ -36,12 +38,14 @@ class ListenerPort final : private http::Waist, private net::AcceptHandler {
   void adopt(PlanSlots::Pin plan, const ListenerPlan& listener);
   // No more connections: those that are silent close after `patience`, the others after their answer.
   void retire(Duration patience);
-  void close_all() { connections_.close_all(); }
-  void find_idle(std::vector<http::h1::IdleConnection>& found) { connections_.find_idle(found); }
+  void close_all();
+  void find_idle(std::vector<http::IdleConnection>& found);
+  // Connections that carry many requests are told that the end is near.
+  void announce_drain() { http2_.announce_drain(); }
 
   bool is_retired() const { return acceptor_ == nullptr; }
-  bool is_empty() const { return connections_.size() == 0; }
-  std::size_t connections() const { return connections_.size(); }
+  bool is_empty() const { return connections() == 0; }
+  std::size_t connections() const { return connections_.size() + http2_.size(); }
   const ListenerPlan& listener() const { return *listener_; }
 
  private:
@@ -49,6 +53,7 @@ class ListenerPort final : private http::Waist, private net::AcceptHandler {
   bool make_room() override;
   http::ClientEvents* begin(http::ClientHalf& half, const http::Request& request) override;
   void refuse(http::ClientHalf& half, const http::RefusedRequest& refused) override;
+  void take_over(net::StreamPtr stream, net::Buffer first_bytes, std::uint32_t ticket) override;
   void on_connection_closed(std::uint32_t ticket) override;
   bool is_draining() const override;
   net::Loop& loop() override;
@@ -57,8 +62,9 @@ class ListenerPort final : private http::Waist, private net::AcceptHandler {
   PlanSlots::Pin plan_;
   const ListenerPlan* listener_;
   http::h1::ServerConnections connections_;
+  http::h2::ServerConnections http2_;
   std::unique_ptr<net::Acceptor> acceptor_;
-  void close_silent() { connections_.drain(); }
+  void close_silent();
   net::Timer silent_timer_ = net::Timer::of<&ListenerPort::close_silent>(this);
 };
 
@@ -91,7 +97,7 @@ class Worker {
   // unread in the kernel or on the wire, above all on what the acceptor has just taken out of the kernel's queue.
   static constexpr Duration silent_patience = std::chrono::milliseconds(250);
   // drain() is near: answers ask their clients to close, so that few connections are left to be closed while idle.
-  void announce_drain() { is_leaving_ = true; }
+  void announce_drain();
   bool is_leaving() const { return is_leaving_; }
   // No new connections; on_drained once all are gone. Silent ones may be given more time, in which their clients send
   // one more request, whose answer tells them to close, or close by themselves.
@@ -125,7 +131,7 @@ class Worker {
   upstream::H1Connector connector_;
   upstream::Pool pool_;
   PlanSlots plans_;
-  std::vector<http::h1::IdleConnection> idle_;  // of close_idle(), kept for its memory
+  std::vector<http::IdleConnection> idle_;  // of close_idle(), kept for its memory
   Door door_;
   Overload overload_;
   std::list<std::unique_ptr<ListenerPort>> ports_;

@@ -83,6 +83,7 @@ struct RefusedRequest {
   Refusal refusal;
   std::string_view method;  // as far as it was read; raw bytes, to be escaped
   std::string_view target;
+  bool is_http2 = false;
 };
 
 // The gateway as the server codecs see it. One per worker and listener.

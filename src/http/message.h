@@ -122,6 +122,7 @@ struct Request {
   bool has_encoded_slash = false;  // the path holds %2F: refused unless the route keeps it
   bool expects_continue = false;   // Expect: 100-continue
   bool is_http10 = false;          // for the log; framing is the codec's affair
+  bool is_http2 = false;           // the same
   std::uint16_t port = 0;          // of the authority; 0: none was given
   std::string_view method_name;    // as sent
   std::string_view
