@@ -58,6 +58,7 @@ enum class Metric : std::uint8_t {
   request_bytes,
   response_bytes,
   route_answers,
+  grpc_requests,
   upstream_connects,
   endpoint_requests,
   endpoint_in_flight,
@@ -79,7 +80,7 @@ enum class Metric : std::uint8_t {
   log_errors,
   log_failing
 };
-constexpr std::array<MetricInfo, 65> infos{{
+constexpr std::array<MetricInfo, 66> infos{{
     {"sluice_build_info", gauge, "Always 1; the labels say what is running.", "version, loop"},
     {"sluice_config_generation", gauge, "Generation of the plan in force; each accepted change adds one.", ""},
     {"sluice_config_loaded_timestamp_seconds", gauge, "When the plan in force came into force, in seconds since 1970.",
@@ -154,6 +155,10 @@ constexpr std::array<MetricInfo, 65> infos{{
     {"sluice_response_bytes_total", counter, "Bytes of responses sent, heads included.", "route"},
     {"sluice_route_answers_total", counter,
      "Answers that the gateway itself made, by route and cause. Only causes that happened are shown.", "route, cause"},
+    {"sluice_grpc_requests_total", counter,
+     "Calls of gRPC finished, by the number of their status. 2 (unknown) is also an answer without one. Only those that "
+     "happened are shown.",
+     "route, grpc_status"},
     {"sluice_upstream_connects_total", counter, "Connections tried to the endpoint.", "upstream, endpoint"},
     {"sluice_endpoint_requests_total", counter, "Attempts sent to the endpoint.", "upstream, endpoint"},
     {"sluice_endpoint_in_flight", gauge, "Attempts that the endpoint has not finished, over all workers.",
@@ -437,6 +442,13 @@ class Page {
           text_.sample({{"route", route.name}, {"cause", in_.causes->code(cause)}}, answers);
       }
     }
+    text_.family(info(Metric::grpc_requests));
+    for (const UsedRoute& route : used) grpc(route);
+  }
+  void grpc(const UsedRoute& route) {
+    for (std::size_t status = 0; status < route.totals.grpc.size(); ++status)
+      if (const std::uint64_t count = route.totals.grpc[status]; count > 0)
+        text_.sample({{"route", route.name}, {"grpc_status", std::to_string(status)}}, count);
   }
   // All five classes, so that a rate over a class is 0 rather than absent before its first exchange.
   void requests_of(const UsedRoute& route) {

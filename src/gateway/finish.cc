@@ -40,7 +40,10 @@ void Exchange::record(End end) {
                 .duration = duration,
                 .request_bytes = received,
                 .response_bytes = sent,
-                .cause = cause});
+                .cause = cause,
+                .grpc_status = !is_grpc_                               ? RouteStats::not_grpc
+                               : end == End::cut && cause_ != nullptr ? http::grpc::status_of(*cause_)
+                                                                      : grpc_status_});
   if (plan_->is_access_logged) log(duration, received, sent);
 }
 

@@ -18,6 +18,7 @@
 #include "base/cause.h"
 #include "base/counter.h"
 #include "base/histogram.h"
+#include "http/grpc.h"
 #include "http/h2/counters.h"
 
 namespace sluice::gateway {
@@ -100,6 +101,8 @@ struct alignas(64) WorkerMetrics {
 class RouteStats {
  public:
   static constexpr std::size_t class_count = 5;  // 1xx ... 5xx
+  static constexpr std::uint8_t not_grpc = 255;
+  using ByGrpcStatus = std::array<Counter, http::grpc::status_count>;
 
   // One finished exchange.
   struct Sample {
@@ -110,6 +113,7 @@ class RouteStats {
     std::uint64_t request_bytes = 0;
     std::uint64_t response_bytes = 0;
     std::uint32_t cause = CauseTable::none;
+    std::uint8_t grpc_status = not_grpc;
   };
   // Summed over the workers.
   struct Totals {
@@ -122,6 +126,7 @@ class RouteStats {
     std::uint64_t request_bytes = 0;
     std::uint64_t response_bytes = 0;
     std::vector<std::uint64_t> causes;  // by CauseTable index; empty when the gateway never answered here
+    std::vector<std::uint64_t> grpc;    // by status; empty when no request was of gRPC
     bool is_used() const { return !requests.empty(); }
   };
 

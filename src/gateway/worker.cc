@@ -93,7 +93,7 @@ Worker::Worker(unsigned number, std::unique_ptr<net::Loop> loop, const CauseTabl
       on_drained_(std::move(on_drained)),
       metrics_(causes),
       log_(log),
-      connector_(*loop_, http::h1::ClientSettings{}),
+      connector_(*loop_),
       pool_(*loop_, connector_),
       door_(*loop_, metrics_, causes, [this](std::size_t count) { close_idle(count, metrics_.idle_closed_for_room); }),
       overload_(*loop_, metrics_, [this] { close_idle(SIZE_MAX, metrics_.idle_closed_for_memory); }) {}

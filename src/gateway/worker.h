@@ -22,7 +22,7 @@
 #include "http/h2/server_connections.h"
 #include "http/idle_connection.h"
 #include "net/loop.h"
-#include "upstream/h1_connector.h"
+#include "upstream/codec_connector.h"
 #include "upstream/pool.h"
 
 namespace sluice::gateway {
@@ -128,7 +128,7 @@ class Worker {
   std::function<void()> on_drained_;
   WorkerMetrics metrics_;
   ByteRing& log_;
-  upstream::H1Connector connector_;
+  upstream::CodecConnector connector_;
   upstream::Pool pool_;
   PlanSlots plans_;
   std::vector<http::IdleConnection> idle_;  // of close_idle(), kept for its memory

@@ -19,14 +19,14 @@ constexpr Refusal target_refused(const char* detail) { return {&request_target_r
 
 }  // namespace
 
-void RequestHead::start(Arena& arena, const HeadLimits& limits) {
-  *this = RequestHead();
+void RequestHeadReader::start(Arena& arena, const HeadLimits& limits) {
+  *this = RequestHeadReader();
   arena_ = &arena;
   limits_ = &limits;
   request_.fields.reserve(arena, std::min<std::size_t>(usual_fields, limits.fields));
 }
 
-bool RequestHead::add(std::string_view name, std::string_view value) {
+bool RequestHeadReader::add(std::string_view name, std::string_view value) {
   charged_bytes_ += name.size() + value.size() + field_overhead;
   const bool is_pseudo = name.starts_with(':');
   if (charged_bytes_ > limits_->head_bytes) {
@@ -57,7 +57,7 @@ bool RequestHead::add(std::string_view name, std::string_view value) {
   return true;
 }
 
-void RequestHead::add_pseudo(std::string_view name, std::string_view value) {
+void RequestHeadReader::add_pseudo(std::string_view name, std::string_view value) {
   if (name == ":method") {
     request_.method_name = arena_->copy(value);
     request_.method = method_of(request_.method_name);
@@ -70,7 +70,7 @@ void RequestHead::add_pseudo(std::string_view name, std::string_view value) {
   }
 }
 
-void RequestHead::add_framing(FieldId id, std::string_view value) {
+void RequestHeadReader::add_framing(FieldId id, std::string_view value) {
   switch (id) {
     case FieldId::host:
       if (has_host_) refuse(request_malformed, "more than one Host");
@@ -81,7 +81,7 @@ void RequestHead::add_framing(FieldId id, std::string_view value) {
       if (const char* const detail = framing_.take_content_length(value)) refuse(request_malformed, detail);
       break;
     case FieldId::te:
-      wants_trailers_ = equals_lower(value, "trailers");  // libnghttp2 lets nothing else pass
+      request_.wants_trailers = equals_lower(value, "trailers");  // libnghttp2 lets nothing else pass
       break;
     case FieldId::expect:
       if (has_expect_) refuse(request_malformed, "more than one Expect");
@@ -94,7 +94,7 @@ void RequestHead::add_framing(FieldId id, std::string_view value) {
 }
 
 // RFC 9113 section 8.2.3: crumbs are one Cookie field to everybody else.
-void RequestHead::add_cookie(std::string_view value) {
+void RequestHeadReader::add_cookie(std::string_view value) {
   if (cookie_.data() == nullptr) {
     cookie_ = arena_->copy(value);
     if (cookie_.empty()) cookie_ = std::string_view("", 0);
@@ -117,7 +117,7 @@ void RequestHead::add_cookie(std::string_view value) {
   is_cookie_joined_ = true;
 }
 
-Refusal RequestHead::finish(bool is_whole) {
+Refusal RequestHeadReader::finish(bool is_whole) {
   if (is_cookie_joined_) request_.fields.set(*arena_, "cookie", cookie_);
   request_.is_http2 = true;
   if (refusal_.cause != nullptr) return refusal_;
@@ -136,7 +136,7 @@ Refusal RequestHead::finish(bool is_whole) {
   return {};
 }
 
-Refusal RequestHead::settle_target() {
+Refusal RequestHeadReader::settle_target() {
   if (target_ == "*") {
     if (request_.method != Method::options) return target_refused("`*` is a target for OPTIONS only");
     request_.path = target_;
@@ -160,7 +160,7 @@ Refusal RequestHead::settle_target() {
 }
 
 // RFC 9113 section 8.3.1. Two names for one target would be two readings (H08).
-Refusal RequestHead::settle_authority() {
+Refusal RequestHeadReader::settle_authority() {
   const std::string_view given = authority_.empty() ? host_ : authority_;
   if (given.empty()) return malformed("neither :authority nor Host");
   const auto authority = canonicalise_authority(given, *arena_);

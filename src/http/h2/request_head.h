@@ -13,7 +13,7 @@
 
 namespace sluice::http::h2 {
 
-class RequestHead {
+class RequestHeadReader {
  public:
   // What a field costs beside its bytes: tiny ones are held too.
   static constexpr std::size_t field_overhead = 64;
@@ -25,7 +25,6 @@ class RequestHead {
   Refusal finish(bool is_whole);
 
   const Request& request() const { return request_; }
-  bool wants_trailers() const { return wants_trailers_; }  // TE: trailers
   // For the log line of a refused request. Raw bytes.
   std::string_view method_seen() const { return request_.method_name; }
   std::string_view target_seen() const { return target_; }
@@ -51,7 +50,7 @@ class RequestHead {
   std::size_t charged_bytes_ = 0;
   std::uint32_t fields_ = 0;
   bool has_expect_ = false, is_expectation_known_ = false, has_host_ = false;
-  bool wants_trailers_ = false, is_cookie_joined_ = false;
+  bool is_cookie_joined_ = false;
 };
 
 }  // namespace sluice::http::h2

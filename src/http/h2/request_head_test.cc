@@ -32,7 +32,7 @@ class RequestHeadTest : public testing::Test {
 
   Arena arena_;
   HeadLimits limits_;
-  RequestHead head_;
+  RequestHeadReader head_;
 };
 
 TEST_F(RequestHeadTest, IsCanonical) {
@@ -45,7 +45,7 @@ TEST_F(RequestHeadTest, IsCanonical) {
   EXPECT_EQ(request.fields.size(), 1U);
   EXPECT_TRUE(request.is_http2);
   EXPECT_TRUE(request.body.is_empty());
-  EXPECT_TRUE(head_.wants_trailers());
+  EXPECT_TRUE(request.wants_trailers);
 }
 
 TEST_F(RequestHeadTest, CookieCrumbsAreOneField) {

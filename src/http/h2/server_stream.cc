@@ -4,6 +4,7 @@
 
 #include "http/causes.h"
 #include "http/characters.h"
+#include "http/grpc.h"
 #include "http/h1/framing_fields.h"
 #include "http/h2/server_connection.h"
 #include "http/h2/write_head.h"
@@ -21,7 +22,7 @@ void ServerStream::begin(ServerConnection& connection) {
   connection_ = &connection;
   events_ = nullptr;
   head_.start(arena_, connection.owner().times_.head);
-  trailers_ = {};
+  trailers_ = answer_trailers_ = {};
   started_at_ = connection.now();
   refusal_ = closed_ = {};
   received_bytes_ = sent_bytes_ = body_sent_bytes_ = body_received_bytes_ = 0;
@@ -42,7 +43,7 @@ void ServerStream::recycle() {
 
 bool ServerStream::add_field(std::string_view name, std::string_view value) {
   if (blocks_ == 1) return head_.add(name, value);
-  trailer_bytes_ += static_cast<std::uint32_t>(name.size() + value.size() + RequestHead::field_overhead);
+  trailer_bytes_ += static_cast<std::uint32_t>(name.size() + value.size() + RequestHeadReader::field_overhead);
   if (state_ == State::over || trailer_bytes_ > connection_->owner().times_.head.trailer_bytes) return false;
   const Field field{name, value, field_id(name)};
   if (!h1::is_forbidden_trailer(field) && !name.contains('_'))
@@ -116,10 +117,10 @@ bool ServerStream::begin_exchange() {
   const Refusal refusal = refusal_.cause != nullptr ? refusal_ : head_.finish(is_whole_);
   state_ = State::exchange;
   ServerConnections& owner = connection_->owner();
-  const h1::Pace::Terms upload{owner.times_.least_upload_rate, owner.times_.rate_grace, owner.times_.client_idle_timeout};
-  upload_.start(upload);
-  download_.start({owner.times_.least_download_rate, owner.times_.rate_grace,
-                   std::min(owner.times_.client_idle_timeout, owner.settings_.window_stall)});
+  // A call of gRPC may be silent between its messages.
+  least_upload_rate_ = grpc::is_grpc(head_.request().fields) ? 0 : owner.times_.least_upload_rate;
+  upload_.start(upload_terms());
+  download_.start(download_terms());
   is_head_request_ = head_.request().method == Method::head;
   if (refusal.cause != nullptr) {
     owner.waist_.refuse(*this, {refusal, head_.method_seen(), head_.target_seen(), true});
@@ -186,22 +187,28 @@ bool ServerStream::look(Instant now, bool is_blocked) {
   } else if (is_blocked && !download_.is_waiting()) {
     download_.wait(now);
   }
-  const ServerConnections& owner = connection_->owner();
-  const h1::Pace::Terms download{owner.times_.least_download_rate, owner.times_.rate_grace,
-                                 std::min(owner.times_.client_idle_timeout, owner.settings_.window_stall)};
   if (now >= download_.deadline() &&
-      !download_.renew(download, static_cast<std::int64_t>(body_sent_bytes_), now)) {
-    owner.counters_.stalled.add();
+      !download_.renew(download_terms(), static_cast<std::int64_t>(body_sent_bytes_), now)) {
+    connection_->owner().counters_.stalled.add();
     give_up(ErrorCode::cancel);
     if (state_ == State::exchange && !has_failed_) fail({&client_too_slow, "the stream's window stayed shut"});
     return false;
   }
-  const h1::Pace::Terms upload{owner.times_.least_upload_rate, owner.times_.rate_grace,
-                               owner.times_.client_idle_timeout};
   if (state_ == State::exchange && !has_failed_ && now >= upload_.deadline() &&
-      !upload_.renew(upload, static_cast<std::int64_t>(body_received_bytes_), now))
+      !upload_.renew(upload_terms(), static_cast<std::int64_t>(body_received_bytes_), now))
     fail({&request_body_timeout, "body did not come, or came too slowly"});
   return true;
+}
+
+h1::Pace::Terms ServerStream::upload_terms() const {
+  const h1::ServerSettings& times = connection_->owner().times_;
+  return {least_upload_rate_, times.rate_grace, times.client_idle_timeout};
+}
+
+h1::Pace::Terms ServerStream::download_terms() const {
+  const ServerConnections& owner = connection_->owner();
+  return {owner.times_.least_download_rate, owner.times_.rate_grace,
+          std::min(owner.times_.client_idle_timeout, owner.settings_.window_stall)};
 }
 
 // ---- ClientHalf
@@ -278,12 +285,13 @@ void ServerStream::send_body(std::string_view bytes) {
   connection_->want_write();
 }
 
-void ServerStream::send_end(const FieldList*) {
+void ServerStream::send_end(const FieldList* trailers) {
   if (state_ != State::exchange) return;
   if (!is_dead_ && (!has_sent_head_ || (has_body_ && left_to_send_ > 0))) return abort();
   state_ = State::over;
   events_ = nullptr;
   is_complete_ = true;
+  if (trailers != nullptr && has_body_) answer_trailers_ = trailers->copy(arena_, 0);
   connection_->count_buffered(-static_cast<std::ptrdiff_t>(input_.bytes()));
   input_.clear();
   if (!is_dead_ && has_body_) connection_->session().resume(*this);
@@ -316,6 +324,12 @@ SessionStream::Piece ServerStream::next_piece(std::size_t most) {
   Piece piece;
   piece.bytes = std::min(most, output_.bytes());
   piece.is_last = is_complete_ && piece.bytes == output_.bytes();
+  if (!piece.is_last || answer_trailers_.size() == 0) return piece;
+  std::vector<HeaderField>& fields = connection_->owner().fields_;
+  fields.clear();
+  if (!plain_fields(answer_trailers_, fields) || fields.empty()) return piece;  // what must not be written is left out
+  piece.has_trailers = true;
+  connection_->session().submit_trailers(*this, fields);
   return piece;
 }
 

@@ -97,12 +97,14 @@ class ServerStream final : public SessionStream, private ClientHalf {
   std::size_t takes_of(std::size_t bytes);
   void give_up(ErrorCode code);
   void starve(bool is_starved);
+  h1::Pace::Terms upload_terms() const;
+  h1::Pace::Terms download_terms() const;
 
   ServerConnection* connection_ = nullptr;
   ClientEvents* events_ = nullptr;
   Arena arena_;
-  RequestHead head_;
-  FieldList trailers_;
+  RequestHeadReader head_;
+  FieldList trailers_, answer_trailers_;
   BufferQueue input_, output_;
   h1::Pace upload_, download_;
   Instant started_at_{};
@@ -111,6 +113,7 @@ class ServerStream final : public SessionStream, private ClientHalf {
   std::int64_t left_to_send_ = 0;  // of the announced length; BodySize::unknown
   std::size_t charged_bytes_ = 0;
   std::uint32_t blocks_ = 0, trailer_bytes_ = 0;
+  std::uint32_t least_upload_rate_ = 0;
   State state_ = State::over;
   bool is_running_ = false;
   bool is_whole_ = false;   // END_STREAM came with the head

@@ -42,7 +42,38 @@ bool add_field(const Field& field, std::vector<HeaderField>& out) {
   return true;
 }
 
+template <class Place>
+std::string_view digits_of(Place& place, std::int64_t number) {
+  const char* const end = std::to_chars(place.data(), place.data() + place.size(), number).ptr;
+  return {place.data(), static_cast<std::size_t>(end - place.data())};
+}
+
 }  // namespace
+
+bool request_fields(const RequestHead& head, std::string_view scheme, HeadDigits& digits,
+                    std::vector<HeaderField>& out) {
+  out.clear();
+  std::string_view path = head.path;
+  if (head.has_query) {
+    digits.path.assign(path.begin(), path.end());
+    digits.path.push_back('?');
+    digits.path.insert(digits.path.end(), head.query.begin(), head.query.end());
+    path = {digits.path.data(), digits.path.size()};
+  }
+  if (head.method.empty() || !token_characters.contains_all(head.method) || has_control(head.authority) ||
+      !target_characters.contains_all(path))
+    return false;
+  out.push_back({":method", head.method});
+  out.push_back({":scheme", scheme});
+  out.push_back({":authority", head.authority});
+  out.push_back({":path", path});
+  if (!plain_fields(head.fields, out)) return false;
+  if (head.wants_trailers) out.push_back({"te", "trailers"});
+  const bool has_usual_body = head.method == "POST" || head.method == "PUT" || head.method == "PATCH";
+  if (head.body.bytes > 0 || (head.body.is_empty() && has_usual_body))
+    out.push_back({"content-length", digits_of(digits.length, head.body.bytes)});
+  return true;
+}
 
 bool plain_fields(const FieldList& fields, std::vector<HeaderField>& out) {
   for (const Field& field : fields)
@@ -53,13 +84,9 @@ bool plain_fields(const FieldList& fields, std::vector<HeaderField>& out) {
 bool response_fields(const ResponseHead& head, std::int64_t length, HeadDigits& digits, std::vector<HeaderField>& out) {
   out.clear();
   if (head.status < 100 || head.status > 999) return false;
-  const auto text = [](auto& place, auto number) {
-    const char* const end = std::to_chars(place.data(), place.data() + place.size(), number).ptr;
-    return std::string_view(place.data(), static_cast<std::size_t>(end - place.data()));
-  };
-  out.push_back({":status", text(digits.status, head.status)});
+  out.push_back({":status", digits_of(digits.status, head.status)});
   if (!plain_fields(head.fields, out)) return false;
-  if (length != BodySize::unknown) out.push_back({"content-length", text(digits.length, length)});
+  if (length != BodySize::unknown) out.push_back({"content-length", digits_of(digits.length, length)});
   return true;
 }
 

@@ -14,11 +14,15 @@ namespace sluice::http::h2 {
 struct HeadDigits {
   std::array<char, 4> status;
   std::array<char, 20> length;
+  std::vector<char> path;  // with its query, when it has one
 };
 
 // Fills `out` with views into head and digits. `length`: Content-Length, or BodySize::unknown for none. False: a name or
 // value holds what must not stand there.
 bool response_fields(const ResponseHead& head, std::int64_t length, HeadDigits& digits, std::vector<HeaderField>& out);
+
+// The same for a request. `scheme`: of the connection to the upstream.
+bool request_fields(const RequestHead& head, std::string_view scheme, HeadDigits& digits, std::vector<HeaderField>& out);
 
 // Names and values as they are in trailers; false as above.
 bool plain_fields(const FieldList& fields, std::vector<HeaderField>& out);
