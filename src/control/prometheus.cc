@@ -136,8 +136,8 @@ constexpr std::array<MetricInfo, 66> infos{{
      "Odd frames of clients, which spend `http2.max_glitches`, by kind: client_reset, server_reset, control_frame, "
      "window_update, empty_frame, refused_stream, field_excess, window_stall.",
      "kind"},
-    {"sluice_http2_calmed_total", counter, "Connections ended with ENHANCE_YOUR_CALM because `http2.max_glitches` was used up.",
-     ""},
+    {"sluice_http2_calmed_total", counter,
+     "Connections ended with ENHANCE_YOUR_CALM because `http2.max_glitches` was used up.", ""},
     {"sluice_http2_streams_refused_total", counter, "Streams refused by `http2.max_memory`.", ""},
     {"sluice_http2_streams_stalled_total", counter,
      "Streams reset because their client opened no window for `http2.window_stall_timeout`, or too little.", ""},
@@ -156,7 +156,8 @@ constexpr std::array<MetricInfo, 66> infos{{
     {"sluice_route_answers_total", counter,
      "Answers that the gateway itself made, by route and cause. Only causes that happened are shown.", "route, cause"},
     {"sluice_grpc_requests_total", counter,
-     "Calls of gRPC finished, by the number of their status. 2 (unknown) is also an answer without one. Only those that "
+     "Calls of gRPC finished, by the number of their status. 2 (unknown) is also an answer without one. Only those "
+     "that "
      "happened are shown.",
      "route, grpc_status"},
     {"sluice_upstream_connects_total", counter, "Connections tried to the endpoint.", "upstream, endpoint"},

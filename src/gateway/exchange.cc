@@ -126,7 +126,8 @@ void Exchange::send_made_reply() {
     detail_ = reply.detail;
   }
   const bool is_grpc_fault = is_grpc_ && reply.cause != nullptr;
-  response_ = is_grpc_fault ? http::grpc::fault_head(*reply.cause, view_.arena()) : reply_head(view_, worker_.http_date());
+  response_ =
+      is_grpc_fault ? http::grpc::fault_head(*reply.cause, view_.arena()) : reply_head(view_, worker_.http_date());
   if (is_grpc_fault) grpc_status_ = http::grpc::status_of(*reply.cause);
   view_.set_response(response_);
   run_response_chain(*listener_, decision_, view_);

@@ -41,7 +41,7 @@ void Exchange::record(End end) {
                 .request_bytes = received,
                 .response_bytes = sent,
                 .cause = cause,
-                .grpc_status = !is_grpc_                               ? RouteStats::not_grpc
+                .grpc_status = !is_grpc_                              ? RouteStats::not_grpc
                                : end == End::cut && cause_ != nullptr ? http::grpc::status_of(*cause_)
                                                                       : grpc_status_});
   if (plan_->is_access_logged) log(duration, received, sent);

@@ -119,9 +119,7 @@ class Http2Client final : private net::StreamHandler, private http::h2::SessionE
  public:
   static constexpr int streams = 8;
   Http2Client(net::Loop& loop, const net::Address& to)
-      : loop_(loop),
-        stream_(loop.connect(to, *this)),
-        session_(http::h2::Session::Role::client, {}, memory_, *this) {}
+      : loop_(loop), stream_(loop.connect(to, *this)), session_(http::h2::Session::Role::client, {}, memory_, *this) {}
   void play(int rounds) {
     left_ = rounds;
     ask();
@@ -136,10 +134,10 @@ class Http2Client final : private net::StreamHandler, private http::h2::SessionE
   };
   void ask() {
     static constexpr std::array<http::h2::HeaderField, 5> fields{{{":method", "GET"},
-                                                                 {":scheme", "http"},
-                                                                 {":path", "/users/42"},
-                                                                 {":authority", "api.example.com"},
-                                                                 {"user-agent", "test"}}};
+                                                                  {":scheme", "http"},
+                                                                  {":path", "/users/42"},
+                                                                  {":authority", "api.example.com"},
+                                                                  {"user-agent", "test"}}};
     open_ = streams;
     for (Asked& one : asked_) EXPECT_TRUE(session_.submit_request(one, fields, false));
     EXPECT_TRUE(session_.write(*stream_, SIZE_MAX));

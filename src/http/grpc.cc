@@ -7,7 +7,7 @@
 namespace sluice::http::grpc {
 namespace {
 
-constexpr std::string_view status_texts[status_count] = {"0", "1", "2",  "3",  "4",  "5",  "6",  "7", "8",
+constexpr std::string_view status_texts[status_count] = {"0", "1",  "2",  "3",  "4",  "5",  "6",  "7", "8",
                                                          "9", "10", "11", "12", "13", "14", "15", "16"};
 constexpr std::size_t most_timeout_digits = 8;
 

@@ -42,7 +42,8 @@ TEST_F(GrpcTest, Timeouts) {
 TEST_F(GrpcTest, Statuses) {
   EXPECT_EQ(status_of(with("grpc-status", "0")), ok);
   EXPECT_EQ(status_of(with("grpc-status", "16")), unauthenticated);
-  for (const char* const bad : {"17", "-1", "00", "x", ""}) EXPECT_EQ(status_of(with("grpc-status", bad)), unknown) << bad;
+  for (const char* const bad : {"17", "-1", "00", "x", ""})
+    EXPECT_EQ(status_of(with("grpc-status", bad)), unknown) << bad;
   EXPECT_EQ(status_of(FieldList()), unknown);
   EXPECT_EQ(status_of(request_body_too_large), resource_exhausted);
   EXPECT_EQ(status_of(client_closed), cancelled);

@@ -320,8 +320,7 @@ void Attempt::start(Pool& pool, Endpoint& endpoint, const Timeouts& timeouts, bo
   }
   if (Link* const idle = fresh_only ? nullptr : pool.take_idle(shelf); idle != nullptr)
     return events.on_connection(*idle->connection_, true);
-  if (!endpoint.begin_pending())
-    return events.on_no_connection(too_many_pending);
+  if (!endpoint.begin_pending()) return events.on_no_connection(too_many_pending);
   events_ = &events;
   pool.connect(shelf).add_waiter(*this);
   pool.loop_.set_timer(timer_, timeouts.connect);

@@ -6,8 +6,8 @@
 // A connection belongs to its Link, and the links of one endpoint to its Shelf. The last one to become idle is used
 // first, so that the others grow old and are given up. Only endpoints of the plan in force (adopt()) are pooled.
 //
-// A connection of HTTP/2 is shared: it stays on its shelf while exchanges use it, and takes more as long as it has room.
-// Who asks while the first one to an endpoint is being made waits for that one.
+// A connection of HTTP/2 is shared: it stays on its shelf while exchanges use it, and takes more as long as it has
+// room. Who asks while the first one to an endpoint is being made waits for that one.
 
 #include <cstdint>
 #include <deque>
@@ -79,7 +79,7 @@ class Attempt {
   friend class Pool;
   void on_timeout();
 
-  Link* link_ = nullptr;  // that is connecting for us
+  Link* link_ = nullptr;     // that is connecting for us
   Attempt* next_ = nullptr;  // who waits for the same
   AttemptEvents* events_ = nullptr;
   net::Timer timer_;
@@ -110,8 +110,8 @@ class Link final : public http::UpstreamConnectionOwner {
   std::unique_ptr<http::UpstreamConnection> connection_;
   Attempt* attempt_ = nullptr;  // connecting: who waits for it, the first of them
   std::uint32_t waiters_ = 0;
-  bool is_idle_ = false;  // shared: no exchange uses it
-  Link* older_ = nullptr;       // idle: neighbours on the shelf
+  bool is_idle_ = false;   // shared: no exchange uses it
+  Link* older_ = nullptr;  // idle: neighbours on the shelf
   Link* newer_ = nullptr;
   Instant opened_at_{};
   Instant idle_since_{};
@@ -128,8 +128,8 @@ struct Shelf {
   std::uint32_t idle = 0;
   Link* oldest = nullptr;  // of the idle ones, by the time they became idle
   Link* newest = nullptr;
-  std::vector<Link*> shared;     // connections that many exchanges use, the first one made first
-  Link* connecting = nullptr;    // one that will be shared
+  std::vector<Link*> shared;   // connections that many exchanges use, the first one made first
+  Link* connecting = nullptr;  // one that will be shared
 };
 
 class Pool {

@@ -2,8 +2,8 @@
 #include <gtest/gtest.h>
 
 #include "net/loop_fixture.h"
-#include "upstream/fixture.h"
 #include "upstream/codec_connector.h"
+#include "upstream/fixture.h"
 #include "upstream/pool.h"
 
 namespace sluice::upstream {

@@ -151,7 +151,8 @@ void ClientConnection::on_turn_end() {
   run_due();
   if (is_open_ && !is_lost_) {
     if (!session_.write(*stream_, most_unsent_bytes) || session_.is_over()) {
-      const Error broken{.code = Code::malformed, .side = Side::upstream, .what = "the upstream broke a rule of HTTP/2"};
+      const Error broken{
+          .code = Code::malformed, .side = Side::upstream, .what = "the upstream broke a rule of HTTP/2"};
       if (!is_connected_) return fail(broken);
       lose_all(broken);
     } else if (session_.wants_to_write() && stream_->unsent_bytes() > 0) {

@@ -1,6 +1,6 @@
 #pragma once
-// One HTTP/2 connection to an endpoint: carries many exchanges at once, and says how many more it takes. Not a pool, and
-// it has no timeouts: its owner and the gateway have. Belongs to its owner, who deletes it when told that it is
+// One HTTP/2 connection to an endpoint: carries many exchanges at once, and says how many more it takes. Not a pool,
+// and it has no timeouts: its owner and the gateway have. Belongs to its owner, who deletes it when told that it is
 // unusable. Only on the worker's thread.
 
 #include <cstdint>
@@ -93,10 +93,10 @@ class ClientConnection final : public UpstreamConnection, private net::StreamHan
   bool is_open_ = false;  // TCP
   bool has_settings_ = false;
   bool is_connected_ = false;  // the owner was told
-  bool is_leaving_ = false;  // no more streams: GOAWAY, FIN, broken
-  bool is_lost_ = false;     // nothing can be sent or received any more
-  bool is_idle_told_ = true;  // or nothing is to be told yet
-  net::StreamPtr stream_;  // last: the callbacks of its making find the rest
+  bool is_leaving_ = false;    // no more streams: GOAWAY, FIN, broken
+  bool is_lost_ = false;       // nothing can be sent or received any more
+  bool is_idle_told_ = true;   // or nothing is to be told yet
+  net::StreamPtr stream_;      // last: the callbacks of its making find the rest
 };
 
 }  // namespace sluice::http::h2

@@ -35,7 +35,11 @@ void ClientStream::begin(const RequestHead& head, Arena& arena, UpstreamEvents& 
     lose({.code = Code::malformed, .side = Side::gateway, .what = "the request cannot be written"});
   } else if (!connection_.session().submit_request(*this, fields, !is_complete_)) {
     is_closed_ = true;
-    lose({.code = Code::closed, .side = Side::upstream, .retryable = true, .what = "no more streams", .is_unsent = true});
+    lose({.code = Code::closed,
+          .side = Side::upstream,
+          .retryable = true,
+          .what = "no more streams",
+          .is_unsent = true});
   }
   connection_.want_write();
 }

@@ -127,7 +127,8 @@ Refusal RequestHeadReader::finish(bool is_whole) {
   if (request_.method == Method::connect) return {&request_method_unsupported, "CONNECT"};
   if (request_.method_name.size() + target_.size() + line_bytes > limits_->start_line_bytes)
     return {&request_uri_too_long, "method and path too long"};
-  if (!equals_lower(scheme_, "http") && !equals_lower(scheme_, "https")) return malformed("scheme is not http or https");
+  if (!equals_lower(scheme_, "http") && !equals_lower(scheme_, "https"))
+    return malformed("scheme is not http or https");
   if (const Refusal refusal = settle_target(); refusal.cause != nullptr) return refusal;
   if (const Refusal refusal = settle_authority(); refusal.cause != nullptr) return refusal;
   if (has_expect_ && !is_expectation_known_) return {&request_expectation_failed, "expectation is not 100-continue"};

@@ -49,9 +49,10 @@ TEST_F(RequestHeadTest, IsCanonical) {
 }
 
 TEST_F(RequestHeadTest, CookieCrumbsAreOneField) {
-  ASSERT_EQ(read(with({{"cookie", "a=1"}, {"x", "y"}, {"cookie", "b=2"}, {"cookie", ""}, {"cookie", std::string(500, 'c')}}))
-                .cause,
-            nullptr);
+  ASSERT_EQ(
+      read(with({{"cookie", "a=1"}, {"x", "y"}, {"cookie", "b=2"}, {"cookie", ""}, {"cookie", std::string(500, 'c')}}))
+          .cause,
+      nullptr);
   EXPECT_EQ(head_.request().fields[0].value, "a=1; b=2; ; " + std::string(500, 'c'));
   EXPECT_EQ(head_.request().fields.size(), 2U);
   ASSERT_EQ(read(with({{"cookie", ""}, {"cookie", "a"}})).cause, nullptr);

@@ -183,8 +183,7 @@ void ServerConnection::run_due() {
 }
 
 void ServerConnection::fail_all(Refusal why) {
-  for (ServerStream* stream = streams_; stream != nullptr; stream = stream->next)
-    stream->lose(why);
+  for (ServerStream* stream = streams_; stream != nullptr; stream = stream->next) stream->lose(why);
   for (std::size_t i = 0; i < due_.size(); ++i) {
     due_[i]->is_due = false;
     due_[i]->run();
@@ -294,8 +293,8 @@ void ServerConnection::on_timer() {
   } else if (!download_.is_waiting()) {
     download_.wait(now());
   } else if (now() >= download_.deadline()) {
-    const auto taken = static_cast<std::int64_t>(written_bytes_) -
-                       static_cast<std::int64_t>(unsent + stream_->unacknowledged_bytes());
+    const auto taken =
+        static_cast<std::int64_t>(written_bytes_) - static_cast<std::int64_t>(unsent + stream_->unacknowledged_bytes());
     if (!download_.renew(download_terms(), taken, now())) {
       fail_all({&client_too_slow, "the answers were not taken, or too slowly"});
       return close(Goodbye::abort);
@@ -323,8 +322,8 @@ void ServerConnection::look_at_streams() {
   const bool is_connection_shut = session_.is_connection_window_shut();
   const bool is_socket_full = stream_->unsent_bytes() >= most_unsent_bytes;
   for (ServerStream* stream = streams_; stream != nullptr; stream = stream->next) {
-    const bool is_blocked = stream->has_output() && !is_socket_full &&
-                            (is_connection_shut || session_.is_stream_window_shut(*stream));
+    const bool is_blocked =
+        stream->has_output() && !is_socket_full && (is_connection_shut || session_.is_stream_window_shut(*stream));
     if (!stream->look(now(), is_blocked)) on_odd(Oddity::window_stall);
   }
   run_due();

@@ -94,7 +94,7 @@ class ServerConnection final : public h1::ConnectionLink,
   Glitches glitches_;
   net::Timer timer_;
   net::TurnEnd turn_end_;
-  h1::Pace download_;  // waits while the client takes nothing of what was written
+  h1::Pace download_;                // waits while the client takes nothing of what was written
   ServerStream* streams_ = nullptr;  // a list of all that are not over
   std::vector<ServerStream*> due_;
   net::Buffer first_;             // what had been read of it when it came; received at the end of that turn

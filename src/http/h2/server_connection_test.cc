@@ -40,7 +40,9 @@ struct Asked final : SessionStream {
 class Client final : private SessionEvents {
  public:
   Client(FakeLoop& loop, FakeStream& to, std::uint32_t window = 1 << 20)
-      : out_(loop.make_stream()), to_(to), session_(Session::Role::client, {.stream_window_bytes = window}, memory_, *this) {}
+      : out_(loop.make_stream()),
+        to_(to),
+        session_(Session::Role::client, {.stream_window_bytes = window}, memory_, *this) {}
 
   Asked& ask(std::vector<HeaderField> extra = {}, std::string method = "GET", std::string body = "", bool ends = true) {
     Asked& one = asked.emplace_back();

@@ -22,8 +22,8 @@ class ServerStream;
 
 struct ServerSettings {
   SessionSettings session;
-  std::int64_t glitches = 1000;               // glitches.h
-  std::size_t connection_bytes = 4 << 20;     // past it no new stream is taken
+  std::int64_t glitches = 1000;            // glitches.h
+  std::size_t connection_bytes = 4 << 20;  // past it no new stream is taken
   Duration window_stall = std::chrono::seconds(30);
 };
 

@@ -14,8 +14,8 @@
 
 namespace {
 
-using namespace sluice;            // NOLINT: a program of its own
-using namespace sluice::http;      // NOLINT
+using namespace sluice;        // NOLINT: a program of its own
+using namespace sluice::http;  // NOLINT
 using fuzz::require;
 
 // A gateway that answers at once, at the end of the body, or never; by turns.

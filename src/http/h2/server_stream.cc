@@ -29,7 +29,8 @@ void ServerStream::begin(ServerConnection& connection) {
   charged_bytes_ = 0;
   blocks_ = trailer_bytes_ = 0;
   state_ = State::head;
-  is_whole_ = has_last_ = is_dead_ = is_closed_ = is_lost_ = has_credit_ = has_told_end_ = has_failed_ = is_room_wanted_ = false;
+  is_whole_ = has_last_ = is_dead_ = is_closed_ = is_lost_ = has_credit_ = has_told_end_ = has_failed_ =
+      is_room_wanted_ = false;
   has_sent_head_ = has_sent_continue_ = has_body_ = is_complete_ = is_head_request_ = false;
 }
 

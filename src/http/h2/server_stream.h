@@ -27,7 +27,7 @@ class ServerStream final : public SessionStream, private ClientHalf {
   // ---- facts, from the session's events
   void block_begin() { ++blocks_; }
   bool add_field(std::string_view name, std::string_view value);  // false: dropped, beyond a limit
-  std::size_t block_end(bool is_last);  // bytes that it holds more
+  std::size_t block_end(bool is_last);                            // bytes that it holds more
   void add_data(net::Loop& loop, net::Buffer& from, std::string_view bytes);
   void set_last() { has_last_ = true; }
   void set_malformed();
@@ -57,7 +57,7 @@ class ServerStream final : public SessionStream, private ClientHalf {
   Piece next_piece(std::size_t most) override;
   void write_piece(net::Stream& out, std::size_t bytes) override;
 
-  bool is_due = false;  // stands in the connection's list
+  bool is_due = false;               // stands in the connection's list
   ServerStream* previous = nullptr;  // of the connection's ring of open streams
   ServerStream* next = nullptr;
 
@@ -127,8 +127,8 @@ class ServerStream final : public SessionStream, private ClientHalf {
   bool is_room_wanted_ = false;
   bool has_sent_head_ = false;
   bool has_sent_continue_ = false;
-  bool has_body_ = false;      // the answer
-  bool is_complete_ = false;   // the answer
+  bool has_body_ = false;     // the answer
+  bool is_complete_ = false;  // the answer
   bool is_head_request_ = false;
 };
 

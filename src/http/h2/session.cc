@@ -31,8 +31,9 @@ class NameValues {
   explicit NameValues(std::span<const HeaderField> fields) : size_(fields.size()) {
     if (size_ > few_.size()) many_.resize(size_);
     for (std::size_t i = 0; i < size_; ++i)
-      data()[i] = {const_cast<std::uint8_t*>(octets(fields[i].name)), const_cast<std::uint8_t*>(octets(fields[i].value)),
-                   fields[i].name.size(), fields[i].value.size(), NGHTTP2_NV_FLAG_NONE};
+      data()[i] = {const_cast<std::uint8_t*>(octets(fields[i].name)),
+                   const_cast<std::uint8_t*>(octets(fields[i].value)), fields[i].name.size(), fields[i].value.size(),
+                   NGHTTP2_NV_FLAG_NONE};
   }
   nghttp2_nv* data() { return many_.empty() ? few_.data() : many_.data(); }
   std::size_t size() const { return size_; }
@@ -46,8 +47,8 @@ class NameValues {
 }  // namespace
 
 std::string_view oddity_name(Oddity oddity) {
-  static constexpr std::string_view names[oddity_count] = {"client_reset",  "server_reset",   "control_frame",
-                                                           "window_update", "empty_frame",    "refused_stream",
+  static constexpr std::string_view names[oddity_count] = {"client_reset",  "server_reset", "control_frame",
+                                                           "window_update", "empty_frame",  "refused_stream",
                                                            "field_excess",  "window_stall"};
   return names[static_cast<std::size_t>(oddity)];
 }
@@ -303,9 +304,7 @@ bool Session::write(net::Stream& out, std::size_t most_unsent) {
 
 bool Session::wants_to_write() const { return nghttp2_session_want_write(machine_of(machine_)) != 0; }
 
-bool Session::is_over() const {
-  return !wants_to_write() && nghttp2_session_want_read(machine_of(machine_)) == 0;
-}
+bool Session::is_over() const { return !wants_to_write() && nghttp2_session_want_read(machine_of(machine_)) == 0; }
 
 void Session::submit_interim(SessionStream& stream, std::span<const HeaderField> fields) {
   NameValues values(fields);
@@ -339,7 +338,8 @@ void Session::resume(SessionStream& stream) {
 }
 
 void Session::reset(SessionStream& stream, ErrorCode code) {
-  (void)nghttp2_submit_rst_stream(machine_of(machine_), NGHTTP2_FLAG_NONE, stream.id_, static_cast<std::uint32_t>(code));
+  (void)nghttp2_submit_rst_stream(machine_of(machine_), NGHTTP2_FLAG_NONE, stream.id_,
+                                  static_cast<std::uint32_t>(code));
 }
 
 void Session::consume_stream(SessionStream& stream, std::size_t bytes) {

@@ -36,14 +36,14 @@ enum class ErrorCode : std::uint32_t {
 
 // What a peer does that honest ones do seldom: each costs it some of its budget (glitches.h).
 enum class Oddity : std::uint8_t {
-  client_reset,     // it gave up a stream
-  server_reset,     // it made us reset a stream
-  control_frame,    // PING, SETTINGS, PRIORITY, unknown types
-  window_update,    // more often than data leaves
-  empty_frame,      // DATA with hardly a byte, CONTINUATION
-  refused_stream,   // past a limit
-  field_excess,     // fields beyond the limit, decoded and dropped
-  window_stall,     // a window that stayed shut
+  client_reset,    // it gave up a stream
+  server_reset,    // it made us reset a stream
+  control_frame,   // PING, SETTINGS, PRIORITY, unknown types
+  window_update,   // more often than data leaves
+  empty_frame,     // DATA with hardly a byte, CONTINUATION
+  refused_stream,  // past a limit
+  field_excess,    // fields beyond the limit, decoded and dropped
+  window_stall,    // a window that stayed shut
 };
 inline constexpr std::size_t oddity_count = 8;
 std::string_view oddity_name(Oddity oddity);
@@ -157,7 +157,7 @@ class Session {
 
   SessionMemory& memory_;
   SessionEvents& events_;
-  void* machine_ = nullptr;  // nghttp2_session
+  void* machine_ = nullptr;     // nghttp2_session
   net::Stream* out_ = nullptr;  // while writing
   std::size_t most_unsent_ = 0;
   std::size_t held_bytes_ = 0;

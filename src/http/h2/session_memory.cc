@@ -20,8 +20,8 @@ SessionMemory::~SessionMemory() {
 void* SessionMemory::allocate(std::size_t bytes, std::size_t& held) {
   if (bytes == 0) return nullptr;
   const std::size_t rounded = std::bit_ceil(std::max(bytes, smallest));
-  const auto size_class =
-      std::min<std::size_t>(static_cast<std::size_t>(std::countr_zero(rounded) - std::countr_zero(smallest)), class_count);
+  const auto size_class = std::min<std::size_t>(
+      static_cast<std::size_t>(std::countr_zero(rounded) - std::countr_zero(smallest)), class_count);
   const std::size_t size = size_class < class_count ? rounded : bytes;
   Header* block = size_class < class_count ? free_[size_class] : nullptr;
   if (block != nullptr) {

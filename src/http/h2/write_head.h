@@ -17,12 +17,13 @@ struct HeadDigits {
   std::vector<char> path;  // with its query, when it has one
 };
 
-// Fills `out` with views into head and digits. `length`: Content-Length, or BodySize::unknown for none. False: a name or
-// value holds what must not stand there.
+// Fills `out` with views into head and digits. `length`: Content-Length, or BodySize::unknown for none. False: a name
+// or value holds what must not stand there.
 bool response_fields(const ResponseHead& head, std::int64_t length, HeadDigits& digits, std::vector<HeaderField>& out);
 
 // The same for a request. `scheme`: of the connection to the upstream.
-bool request_fields(const RequestHead& head, std::string_view scheme, HeadDigits& digits, std::vector<HeaderField>& out);
+bool request_fields(const RequestHead& head, std::string_view scheme, HeadDigits& digits,
+                    std::vector<HeaderField>& out);
 
 // Names and values as they are in trailers; false as above.
 bool plain_fields(const FieldList& fields, std::vector<HeaderField>& out);
