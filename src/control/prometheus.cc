@@ -46,6 +46,15 @@ enum class Metric : std::uint8_t {
   tls_certificates_refused,
   client_bytes,
   upstream_bytes,
+  http2_connections,
+  http2_connections_open,
+  http2_streams,
+  http2_streams_open,
+  http2_glitches,
+  http2_calmed,
+  http2_refused,
+  http2_stalled,
+  http2_memory,
   retries,
   retries_refused,
   gateway_answers,
@@ -54,6 +63,7 @@ enum class Metric : std::uint8_t {
   request_bytes,
   response_bytes,
   route_answers,
+  grpc_requests,
   upstream_connects,
   endpoint_requests,
   endpoint_in_flight,
@@ -75,7 +85,7 @@ enum class Metric : std::uint8_t {
   log_errors,
   log_failing
 };
-constexpr std::array<MetricInfo, 61> infos{{
+constexpr std::array<MetricInfo, 71> infos{{
     {"sluice_build_info", gauge, "Always 1; the labels say what is running.", "version, loop"},
     {"sluice_config_generation", gauge, "Generation of the plan in force; each accepted change adds one.", ""},
     {"sluice_config_loaded_timestamp_seconds", gauge, "When the plan in force came into force, in seconds since 1970.",
@@ -134,6 +144,20 @@ constexpr std::array<MetricInfo, 61> infos{{
      "direction"},
     {"sluice_upstream_bytes_total", counter,
      "Bytes on upstream connections, heads included: in is received, out is sent.", "direction"},
+    {"sluice_http2_connections_total", counter, "Client connections that turned out to speak HTTP/2.", ""},
+    {"sluice_http2_connections_open", gauge, "Of these, open now.", ""},
+    {"sluice_http2_streams_total", counter, "Streams that clients opened.", ""},
+    {"sluice_http2_streams_open", gauge, "Streams open now.", ""},
+    {"sluice_http2_glitches_total", counter,
+     "Odd frames of clients, which spend `http2.max_glitches`, by kind: client_reset, server_reset, control_frame, "
+     "window_update, empty_frame, refused_stream, field_excess, window_stall.",
+     "kind"},
+    {"sluice_http2_calmed_total", counter,
+     "Connections ended with ENHANCE_YOUR_CALM because `http2.max_glitches` was used up.", ""},
+    {"sluice_http2_streams_refused_total", counter, "Streams refused by `http2.max_memory`.", ""},
+    {"sluice_http2_streams_stalled_total", counter,
+     "Streams reset because their client opened no window for `http2.window_stall_timeout`, or too little.", ""},
+    {"sluice_http2_memory_bytes", gauge, "Memory of the HTTP/2 machinery, part of `sluice_memory_bytes`.", ""},
     {"sluice_retries_total", counter, "Attempts after the first of an exchange.", ""},
     {"sluice_retries_refused_total", counter, "Attempts that an upstream's `retry_budget` did not allow.", ""},
     {"sluice_gateway_answers_total", counter,
@@ -147,6 +171,11 @@ constexpr std::array<MetricInfo, 61> infos{{
     {"sluice_response_bytes_total", counter, "Bytes of responses sent, heads included.", "route"},
     {"sluice_route_answers_total", counter,
      "Answers that the gateway itself made, by route and cause. Only causes that happened are shown.", "route, cause"},
+    {"sluice_grpc_requests_total", counter,
+     "Calls of gRPC finished, by the number of their status. 2 (unknown) is also an answer without one. Only those "
+     "that "
+     "happened are shown.",
+     "route, grpc_status"},
     {"sluice_upstream_connects_total", counter, "Connections tried to the endpoint.", "upstream, endpoint"},
     {"sluice_endpoint_requests_total", counter, "Attempts sent to the endpoint.", "upstream, endpoint"},
     {"sluice_endpoint_in_flight", gauge, "Attempts that the endpoint has not finished, over all workers.",
@@ -372,6 +401,7 @@ class Page {
     tls();
     both_directions(Metric::client_bytes, &WorkerMetrics::client_bytes_in, &WorkerMetrics::client_bytes_out);
     both_directions(Metric::upstream_bytes, &WorkerMetrics::upstream_bytes_in, &WorkerMetrics::upstream_bytes_out);
+    http2();
     single(Metric::retries, sum(&WorkerMetrics::retries));
     single(Metric::retries_refused, sum(&WorkerMetrics::retries_refused));
     text_.family(info(Metric::gateway_answers));
@@ -404,6 +434,28 @@ class Page {
     for (const CertificateSnapshot& one : in_.certificates)
       text_.sample({{"listener", one.listener}, {"name", one.name}, {"key", one.key}}, one.seconds_left);
     single(Metric::tls_certificates_refused, in_.certificates_refused);
+  template <class Number>
+  auto sum_http2(Number http::h2::ServerCounters::* member) const {
+    decltype((in_.workers[0]->http2.*member).value()) total = 0;
+    for (const WorkerMetrics* worker : in_.workers) total += (worker->http2.*member).value();
+    return total;
+  }
+  void http2() {
+    using Counters = http::h2::ServerCounters;
+    single(Metric::http2_connections, sum_http2(&Counters::connections));
+    single(Metric::http2_connections_open, sum_http2(&Counters::connections_open));
+    single(Metric::http2_streams, sum_http2(&Counters::streams));
+    single(Metric::http2_streams_open, sum_http2(&Counters::streams_open));
+    text_.family(info(Metric::http2_glitches));
+    for (std::size_t kind = 0; kind < http::h2::oddity_count; ++kind) {
+      std::uint64_t total = 0;
+      for (const WorkerMetrics* worker : in_.workers) total += worker->http2.oddities[kind].value();
+      text_.sample({{"kind", http::h2::oddity_name(static_cast<http::h2::Oddity>(kind))}}, total);
+    }
+    single(Metric::http2_calmed, sum_http2(&Counters::calmed));
+    single(Metric::http2_refused, sum_http2(&Counters::refused_for_memory));
+    single(Metric::http2_stalled, sum_http2(&Counters::stalled));
+    single(Metric::http2_memory, sum_http2(&Counters::session_bytes));
   }
 
   struct UsedRoute {
@@ -430,6 +482,13 @@ class Page {
           text_.sample({{"route", route.name}, {"cause", in_.causes->code(cause)}}, answers);
       }
     }
+    text_.family(info(Metric::grpc_requests));
+    for (const UsedRoute& route : used) grpc(route);
+  }
+  void grpc(const UsedRoute& route) {
+    for (std::size_t status = 0; status < route.totals.grpc.size(); ++status)
+      if (const std::uint64_t count = route.totals.grpc[status]; count > 0)
+        text_.sample({{"route", route.name}, {"grpc_status", std::to_string(status)}}, count);
   }
   // All five classes, so that a rate over a class is 0 rather than absent before its first exchange.
   void requests_of(const UsedRoute& route) {

@@ -12,6 +12,7 @@ std::span<const Cause* const> causes() {
       &upstream_timeout_first_byte,
       &upstream_timeout_idle,
       &upstream_timeout_request,
+      &grpc_deadline_exceeded,
       &upstream_reset,
       &upstream_response_malformed,
       &response_field_refused,

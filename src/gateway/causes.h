@@ -26,6 +26,9 @@ inline constexpr Cause upstream_timeout_idle{"upstream_timeout_idle", 504, Side:
 inline constexpr Cause upstream_timeout_request{
     "upstream_timeout_request", 504, Side::upstream, "upstream timed out",
     "The exchange, all attempts together, took longer than `request_timeout`."};
+inline constexpr Cause grpc_deadline_exceeded{
+    "grpc_deadline_exceeded", 504, Side::upstream, "deadline exceeded",
+    "A gRPC call was not answered within its client's `grpc-timeout`. The upstream's stream was given up."};
 inline constexpr Cause upstream_reset{
     "upstream_reset", 502, Side::upstream, "upstream closed the connection",
     "The upstream closed or reset the connection before its response was complete. When part of the response had been "

@@ -2,6 +2,7 @@
 // The whole config file as structs: what a user may write, with its defaults and meanings. docs/configuration.md and
 // `sluice schema` are generated from these tables.
 
+#include <algorithm>
 #include <array>
 #include <chrono>
 #include <cstdint>
@@ -10,6 +11,7 @@
 #include <vector>
 
 #include "config/value.h"
+#include "gateway/http2_config.h"
 #include "gateway/limits_config.h"
 #include "gateway/tls_config.h"
 #include "net/address.h"
@@ -75,8 +77,12 @@ struct ListenerConfig {
   milliseconds request_header_timeout{10'000};
   milliseconds keep_alive_timeout{60'000};
   milliseconds client_idle_timeout{60'000};
+  std::vector<Protocol> protocols{Protocol::http1, Protocol::http2};
+  Http2Config http2;
   LimitsConfig limits;
   config::Place place;
+
+  bool speaks(Protocol protocol) const { return std::ranges::find(protocols, protocol) != protocols.end(); }
 
   static constexpr const char* doc = "An address that clients connect to.";
   static constexpr auto fields() {
@@ -93,6 +99,11 @@ struct ListenerConfig {
               "How long a connection may stand idle between requests."),
         field("client_idle_timeout", &ListenerConfig::client_idle_timeout, milliseconds{10}, hours{24},
               "How long a client may neither send a byte of a body nor take a byte of an answer."),
+        field("protocols", &ListenerConfig::protocols,
+              "What clients may speak. `http2` in the clear is by prior knowledge: the client's first bytes say so.")
+            .one_or_many()
+            .non_empty(),
+        field("http2", &ListenerConfig::http2, "What one HTTP/2 connection of a client may do."),
         field("limits", &ListenerConfig::limits, "Bounds on what one client may make the gateway hold and wait for."),
     };
   }

@@ -77,6 +77,7 @@ class Exchange final : private http::ClientEvents, private http::UpstreamEvents,
     const Cause* cause;
   };
   Deadline next_deadline() const;
+  bool has_deadline() const { return decision_.target->timeouts.request.count() > 0 || deadline_ != Instant::max(); }
   bool is_request_moving();
 
   // ---- answering and ending
@@ -86,7 +87,12 @@ class Exchange final : private http::ClientEvents, private http::UpstreamEvents,
   void give_up_upstream(upstream::Outcome outcome, const char* what);
   // How an exchange ends at the client: with a whole answer, cut, or already ended by the codec.
   enum class End : std::uint8_t { complete, cut, ended };
-  void finish(End end);  // back to the worker's list: touch nothing after
+  // Back to the worker's list: touch nothing after.
+  void finish(End end, const http::FieldList* trailers = nullptr);
+  // Of a message, when they may be passed on: the client asked for trailers, so it knows what to do with them (S24).
+  const http::FieldList* passed(const http::FieldList& trailers) const {
+    return view_.request().wants_trailers && trailers.size() > 0 ? &trailers : nullptr;
+  }
   // finish.cc: counters, and the log line.
   void record(End end);
   void log(Duration duration, std::uint64_t received, std::uint64_t sent);
@@ -103,10 +109,12 @@ class Exchange final : private http::ClientEvents, private http::UpstreamEvents,
   Decision decision_;
   http::ResponseHead response_;
   KeptBody kept_body_;
+  http::FieldList request_trailers_;
   net::Timer timer_;
 
   const Cause* cause_ = nullptr;
   const char* detail_ = "";
+  Instant deadline_ = Instant::max();  // of a gRPC client
   Instant begun_at_{}, attempt_at_{}, request_done_at_{}, moved_at_{}, first_byte_at_{};
   std::uint64_t request_body_bytes_ = 0;
   std::uint64_t taken_by_upstream_ = 0;             // bytes of the request that had left when it was last looked
@@ -127,6 +135,8 @@ class Exchange final : private http::ClientEvents, private http::UpstreamEvents,
   bool has_retried_stale_ = false;
   bool is_in_budget_ = false;    // the attempt in progress is a retry that its upstream's budget counts
   const char* retry_note_ = "";  // why a retry was, or was not, made
+  bool is_grpc_ = false;
+  std::uint8_t grpc_status_ = 0;  // of its answer
 };
 
 }  // namespace sluice::gateway

@@ -17,7 +17,7 @@ void Exchange::connect(bool fresh_only) {
   state_ = State::connecting;
   attempt_at_ = moved_at_ = worker_.loop().now();
   endpoint_->begin();
-  if (decision_.target->timeouts.request.count() > 0) arm_timer();
+  if (has_deadline()) arm_timer();
   attempt_.start(worker_.pool(), *endpoint_, decision_.target->timeouts, fresh_only, *this);
 }
 
@@ -98,7 +98,7 @@ void Exchange::repeat_request_body() {
   for (net::Buffer& piece : kept_body_.take()) {
     if (!piece.empty()) upstream_->send_body(std::move(piece));
   }
-  is_request_done_ ? upstream_->send_end(nullptr) : client_->pull_body();
+  is_request_done_ ? upstream_->send_end(passed(request_trailers_)) : client_->pull_body();
 }
 
 void Exchange::end_attempt(upstream::Outcome outcome, const char* what) {
@@ -182,6 +182,7 @@ Exchange::Deadline Exchange::next_deadline() const {
   }
   if (timeouts.request.count() > 0 && begun_at_ + timeouts.request < next.at)
     next = {.at = begun_at_ + timeouts.request, .cause = &upstream_timeout_request};
+  if (deadline_ < next.at) next = {.at = deadline_, .cause = &grpc_deadline_exceeded};
   return next;
 }
 
@@ -201,7 +202,7 @@ void Exchange::arm_timer() {
 void Exchange::on_timer() {
   const Deadline deadline = next_deadline();
   if (deadline.cause == nullptr || deadline.at > worker_.loop().now()) return arm_timer();
-  if (deadline.cause != &upstream_timeout_request && is_request_moving()) {
+  if (deadline.cause != &upstream_timeout_request && deadline.cause != &grpc_deadline_exceeded && is_request_moving()) {
     moved_at_ = request_done_at_ = worker_.loop().now();
     return arm_timer();
   }

@@ -40,7 +40,10 @@ void Exchange::record(End end) {
                 .duration = duration,
                 .request_bytes = received,
                 .response_bytes = sent,
-                .cause = cause});
+                .cause = cause,
+                .grpc_status = !is_grpc_                              ? RouteStats::not_grpc
+                               : end == End::cut && cause_ != nullptr ? http::grpc::status_of(*cause_)
+                                                                      : grpc_status_});
   if (plan_->is_access_logged) log(duration, received, sent);
 }
 
@@ -62,7 +65,9 @@ void Exchange::log(Duration duration, std::uint64_t received, std::uint64_t sent
       .host = request.host,
       .path = request.path,
       .query = request.query,
-      .version = request.is_http10 ? "1.0" : "1.1",
+      .version = request.is_http2    ? "2"
+                  : request.is_http10 ? "1.0"
+                                      : "1.1",
       .scheme = tls_version_.empty() ? std::string_view() : std::string_view("https"),
       .tls = tls_version_,
       .status = status_,

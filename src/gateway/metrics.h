@@ -18,6 +18,8 @@
 #include "base/cause.h"
 #include "base/counter.h"
 #include "base/histogram.h"
+#include "http/grpc.h"
+#include "http/h2/counters.h"
 #include "net/tls/fault.h"
 
 namespace sluice::gateway {
@@ -97,6 +99,7 @@ struct alignas(64) WorkerMetrics {
   static constexpr std::size_t tls_faults = 16;
   std::array<Counter, tls_faults> tls_failures;  // of handshakes, by the order of net::tls::faults(); the last: others
   void tls_handshake_failed(const char* what);
+  http::h2::ServerCounters http2;
   std::vector<Counter> causes;  // by CauseTable index
 };
 
@@ -105,6 +108,8 @@ struct alignas(64) WorkerMetrics {
 class RouteStats {
  public:
   static constexpr std::size_t class_count = 5;  // 1xx ... 5xx
+  static constexpr std::uint8_t not_grpc = 255;
+  using ByGrpcStatus = std::array<Counter, http::grpc::status_count>;
 
   // One finished exchange.
   struct Sample {
@@ -115,6 +120,7 @@ class RouteStats {
     std::uint64_t request_bytes = 0;
     std::uint64_t response_bytes = 0;
     std::uint32_t cause = CauseTable::none;
+    std::uint8_t grpc_status = not_grpc;
   };
   // Summed over the workers.
   struct Totals {
@@ -127,6 +133,7 @@ class RouteStats {
     std::uint64_t request_bytes = 0;
     std::uint64_t response_bytes = 0;
     std::vector<std::uint64_t> causes;  // by CauseTable index; empty when the gateway never answered here
+    std::vector<std::uint64_t> grpc;    // by status; empty when no request was of gRPC
     bool is_used() const { return !requests.empty(); }
   };
 

@@ -16,6 +16,7 @@
 #include "gateway/limits.h"
 #include "gateway/metrics.h"
 #include "http/h1/server_connections.h"
+#include "http/h2/server_connections.h"
 #include "net/address.h"
 #include "net/tls/server_context.h"
 #include "policy/policy.h"
@@ -63,6 +64,7 @@ struct ListenerPlan {
   http::h1::ServerSettings server;
   std::shared_ptr<net::tls::ServerContext> tls;  // null: clients speak in the clear
   Duration tls_handshake_timeout{};
+  http::h2::ServerSettings http2;
 };
 
 // A listener is its address: another name over the same one keeps its sockets and connections. Where the kernel chooses

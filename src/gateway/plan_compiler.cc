@@ -261,7 +261,8 @@ class Compiler {
                         .number = kept_.listener_numbers.number_of(*listener.name),
                         .bind = listener.bind.address,
                         .default_links = default_links,
-                        .server = server_settings(listener)};
+                        .server = server_settings(listener),
+                         .http2 = listener.http2.settings(static_cast<std::uint32_t>(listener.limits.header_total.bytes))};
       if (listener.tls) {
         plan.tls = compile_tls(*listener.tls, path + ".tls", kept_.tls, diagnostics_);
         plan.tls_handshake_timeout = listener.tls->handshake_timeout;
@@ -301,6 +302,8 @@ class Compiler {
     settings.least_upload_rate = static_cast<std::uint32_t>(listener.limits.min_upload_rate.bytes);
     settings.least_download_rate = static_cast<std::uint32_t>(listener.limits.min_download_rate.bytes);
     settings.rate_grace = listener.limits.rate_grace;
+    settings.takes_http1 = listener.speaks(Protocol::http1);
+    settings.takes_http2 = listener.speaks(Protocol::http2);
     return settings;
   }
 

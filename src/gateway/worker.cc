@@ -14,7 +14,8 @@ ListenerPort::ListenerPort(Worker& worker, PlanSlots::Pin plan, const ListenerPl
     : worker_(worker),
       plan_(std::move(plan)),
       listener_(&listener),
-      connections_(*this, listener.server),
+      connections_(*this, listener.server, this),
+      http2_(*this, worker.metrics().http2, listener.server, listener.http2),
       handshakes_(worker.loop(), worker.metrics(), *this),
       acceptor_(worker.loop().accept_from(std::move(socket), *this)) {}
 
@@ -25,17 +26,30 @@ void ListenerPort::adopt(PlanSlots::Pin plan, const ListenerPlan& listener) {
   listener_ = &listener;
   if (is_other_transport) connections_.drain();
   connections_.change_settings(listener.server);
+  http2_.change_settings(listener.server, listener.http2);
 }
 
 void ListenerPort::retire(Duration patience) {
   acceptor_.reset();
   handshakes_.hurry(Worker::handshake_patience);
+  announce_drain();
   worker_.loop().set_timer(silent_timer_, patience);
+}
+
+void ListenerPort::close_silent() {
+  connections_.drain();
+  http2_.drain();
 }
 
 void ListenerPort::close_all() {
   handshakes_.close_all();
   connections_.close_all();
+  http2_.close_all();
+}
+
+void ListenerPort::find_idle(std::vector<http::IdleConnection>& found) {
+  connections_.find_idle(found);
+  http2_.find_idle(found);
 }
 
 bool ListenerPort::is_draining() const { return is_retired() || worker_.is_leaving(); }
@@ -65,6 +79,10 @@ void ListenerPort::on_secured(net::StreamPtr stream, ClientConnections::Ticket t
   // The timer of retire() may have rung already: this one was not there to hear it.
   if (is_retired() && !silent_timer_.is_set())
     worker_.loop().set_timer(silent_timer_, Worker::silent_patience);
+}
+
+void ListenerPort::take_over(net::StreamPtr stream, net::Buffer first_bytes, std::uint32_t ticket) {
+  http2_.accept(std::move(stream), std::move(first_bytes), ticket);
 }
 
 // The descriptors ran out before the connection cap was reached: as at the cap, the longest idle go. Several at once,
@@ -99,7 +117,7 @@ Worker::Worker(unsigned number, std::unique_ptr<net::Loop> loop, const CauseTabl
       on_drained_(std::move(on_drained)),
       metrics_(causes),
       log_(log),
-      connector_(*loop_, http::h1::ClientSettings{}),
+      connector_(*loop_),
       pool_(*loop_, connector_),
       door_(*loop_, metrics_, causes, [this](std::size_t count) { close_idle(count, metrics_.idle_closed_for_room); }),
       overload_(*loop_, metrics_, [this] { close_idle(SIZE_MAX, metrics_.idle_closed_for_memory); }) {}
@@ -128,6 +146,11 @@ void Worker::publish(std::shared_ptr<const Plan> plan, std::vector<NewSocket> so
   sweep_ports();
 }
 
+void Worker::announce_drain() {
+  is_leaving_ = true;
+  for (const auto& port : ports_) port->announce_drain();
+}
+
 void Worker::drain(Duration patience) {
   is_draining_ = true;
   for (const auto& port : ports_)
@@ -153,8 +176,8 @@ std::size_t Worker::close_idle(std::size_t count, Counter& counter) {
   for (const auto& port : ports_) port->find_idle(idle_);
   count = std::min(count, idle_.size());
   std::ranges::partial_sort(idle_, idle_.begin() + static_cast<std::ptrdiff_t>(count), {},
-                            &http::h1::IdleConnection::until);
-  for (std::size_t i = 0; i < count; ++i) http::h1::ServerConnections::close_idle(*idle_[i].connection);
+                            &http::IdleConnection::until);
+  for (std::size_t i = 0; i < count; ++i) idle_[i].connection->close_if_idle();
   counter.add(count);
   return count;
 }

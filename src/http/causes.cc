@@ -18,6 +18,7 @@ std::span<const Cause* const> causes() {
       &request_body_too_large,
       &client_closed,
       &client_too_slow,
+      &client_misbehaved,
   };
   return all;
 }

@@ -49,6 +49,10 @@ inline constexpr Cause client_too_slow{
     "client_too_slow", 499, Side::client, "client reads too slowly",
     "The client took no byte of the answer for `client_idle_timeout`, or took it slower "
     "than `min_download_rate`."};
+inline constexpr Cause client_misbehaved{"client_misbehaved", 499, Side::client, "client sent too many odd frames",
+                                         "An HTTP/2 client lived on resets, control frames, empty frames or shut "
+                                         "windows: the budget `http2.max_glitches` of "
+                                         "its listener is used up, and its connection ended with ENHANCE_YOUR_CALM."};
 
 std::span<const Cause* const> causes();
 

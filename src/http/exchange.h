@@ -86,6 +86,7 @@ struct RefusedRequest {
   Refusal refusal;
   std::string_view method;  // as far as it was read; raw bytes, to be escaped
   std::string_view target;
+  bool is_http2 = false;
 };
 
 // The gateway as the server codecs see it. One per worker and listener.
@@ -165,9 +166,13 @@ class UpstreamConnectionOwner {
 class UpstreamConnection {
  public:
   virtual ~UpstreamConnection() = default;
+  // HTTP/2: many exchanges share it. on_idle() comes when the last one in progress has ended.
+  virtual bool is_shared() const { return false; }
+  // How many more exchanges it takes now, when shared.
+  virtual std::uint32_t room() const { return 0; }
   // Starts an attempt: writes the head (method, framing, Host generated) and, when head.body is empty, completes the
   // request. Response views live in `arena`. Only when connected and idle. No event comes inside this call: a head that
-  // must not be written (S26) fails later, malformed/gateway.
+  // must not be written (S26) fails later, malformed/gateway. A shared connection: when it has room().
   virtual UpstreamHalf& start(const RequestHead& head, Arena& arena, UpstreamEvents& events) = 0;
 };
 

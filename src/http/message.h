@@ -121,7 +121,9 @@ struct Request {
   bool has_query = false;          // `/a?` has an empty query; `/a` has none
   bool has_encoded_slash = false;  // the path holds %2F: refused unless the route keeps it
   bool expects_continue = false;   // Expect: 100-continue
+  bool wants_trailers = false;     // TE: trailers
   bool is_http10 = false;          // for the log; framing is the codec's affair
+  bool is_http2 = false;           // the same
   std::uint16_t port = 0;          // of the authority; 0: none was given
   std::string_view method_name;    // as sent
   std::string_view
@@ -149,6 +151,7 @@ struct RequestHead {
   std::string_view query;
   FieldList fields;
   BodySize body;
+  bool wants_trailers = false;  // TE: trailers is sent
 };
 
 // A response's head: received from an upstream (framing and hop-by-hop fields taken out), or about to be sent to a

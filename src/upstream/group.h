@@ -36,6 +36,7 @@ class Group {
   bool take_retry() const;
   RetryBudget& budget() const { return *budget_; }
   const KeepAliveConfig& keep_alive() const { return keep_alive_; }
+  Protocol protocol() const { return protocol_; }
   const HealthConfig& health() const { return health_; }
   std::span<const Member> members() const { return members_; }
 
@@ -80,6 +81,7 @@ class Group {
   RetryBudgetConfig retry_budget_;
   std::shared_ptr<RetryBudget> budget_;
   KeepAliveConfig keep_alive_;
+  Protocol protocol_;
   HealthConfig health_;
   std::vector<Member> members_;
   std::vector<std::uint64_t> weights_up_to_;  // running sums

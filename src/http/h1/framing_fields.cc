@@ -153,6 +153,10 @@ const char* FramingFields::take_option(std::string_view option) {
   return nullptr;
 }
 
+bool FramingFields::names(std::string_view name) const {
+  return std::find(named_.begin(), named_.begin() + named_count_, name) != named_.begin() + named_count_;
+}
+
 void FramingFields::remove_named(FieldList& fields) const {
   for (std::size_t i = 0; i < named_count_; ++i) fields.remove(named_[i]);
 }

@@ -41,6 +41,8 @@ class FramingFields {
   bool has_close() const { return has_close_; }
   bool has_keep_alive() const { return has_keep_alive_; }
   bool names_protected_field() const { return names_protected_; }
+  // Whether Connection names the field `name`, in lower case.
+  bool names(std::string_view name) const;
   // Takes what Connection named out of `fields`, but for protected ones.
   void remove_named(FieldList& fields) const;
 

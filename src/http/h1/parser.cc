@@ -40,7 +40,8 @@ void RequestParser::start(Arena& arena) {
   empty_lines_ = field_count_ = 0;
   stage_ = Stage::start_line;
   framing_ = Framing::none;
-  keep_alive_ = has_request_line_ = is_absolute_ = has_host_ = has_expect_ = is_expectation_known_ = false;
+  keep_alive_ = has_request_line_ = is_absolute_ = has_host_ = has_expect_ = is_expectation_known_ = has_te_trailers_ =
+      false;
 }
 
 std::expected<Progress, Refusal> RequestParser::feed(std::string_view input) {
@@ -223,8 +224,11 @@ RequestParser::Check RequestParser::take_framing_field(FieldId id, const FieldTe
     case FieldId::transfer_encoding:
       detail = framing_fields_.take_transfer_encoding(field.value_view());
       break;
+    case FieldId::te:
+      has_te_trailers_ |= equals_lower(field.value_view(), "trailers");
+      break;
     default:
-      break;  // Keep-Alive, Proxy-Connection, TE, Trailer, Upgrade: never passed on, and nothing follows from them
+      break;  // Keep-Alive, Proxy-Connection, Trailer, Upgrade: never passed on, and nothing follows from them
   }
   return detail == nullptr ? accepted : malformed(detail);
 }
@@ -253,6 +257,8 @@ RequestParser::Check RequestParser::finish() {
   if (framing_fields_.names_protected_field()) return malformed("Connection names a protected field");
   if (const Check check = settle_framing(); check.cause != nullptr) return check;
   if (has_expect_ && !is_expectation_known_) return {&request_expectation_failed, "expectation is not 100-continue"};
+  // RFC 9110 section 10.1.4: TE counts for this connection only when Connection names it.
+  request_.wants_trailers = has_te_trailers_ && !request_.is_http10 && framing_fields_.names("te");
   framing_fields_.remove_named(request_.fields);
   keep_alive_ = !framing_fields_.has_close() && (!request_.is_http10 || framing_fields_.has_keep_alive());
   // RFC 9110 section 10.1.1: ignored in 1.0, and without content there is nothing to wait for.

@@ -79,6 +79,7 @@ class RequestParser {
   bool has_host_ = false;
   bool has_expect_ = false;
   bool is_expectation_known_ = false;
+  bool has_te_trailers_ = false;
 };
 
 class ResponseParser {

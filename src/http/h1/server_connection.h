@@ -20,13 +20,16 @@
 
 namespace sluice::http::h1 {
 
-class ServerConnection final : public ConnectionLink, private net::StreamHandler, private ClientHalf {
+class ServerConnection final : public ConnectionLink,
+                               public ClosableConnection,
+                               private net::StreamHandler,
+                               private ClientHalf {
  public:
   ServerConnection(ServerConnections& owner, net::StreamPtr stream, std::uint32_t ticket);
   ~ServerConnection();
 
-  void close_if_idle();  // no byte of a request is there; may delete this
-  void cut();            // tells the gateway that the client is gone; may delete this
+  void close_if_idle() override;  // no byte of a request is there; may delete this
+  void cut();                     // tells the gateway that the client is gone; may delete this
   bool is_idle() const { return state_ == State::idle && !memory_; }
   Instant idle_until() const { return deadline_; }  // when idle
   std::uint32_t ticket() const { return ticket_; }
@@ -75,6 +78,7 @@ class ServerConnection final : public ConnectionLink, private net::StreamHandler
   void run();
   bool step();
   bool read_head();
+  bool read_preface();
   bool begin_exchange();
   bool refuse(Refusal refusal);
   bool serve();
@@ -115,6 +119,8 @@ class ServerConnection final : public ConnectionLink, private net::StreamHandler
   bool has_ended_ = false;       // the client sent FIN
   bool is_expired_ = false;      // the deadline has passed: the next step looks why
   bool is_paused_ = false;
+  bool is_fresh_ = true;         // may still turn out to speak HTTP/2
+  bool is_handed_over_ = false;  // it does: to be deleted when run() ends
 
   struct Exchange {  // facts about the one in progress
     bool keep_alive = true;

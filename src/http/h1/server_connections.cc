@@ -6,8 +6,8 @@
 
 namespace sluice::http::h1 {
 
-ServerConnections::ServerConnections(Waist& waist, const ServerSettings& settings)
-    : waist_(waist), settings_(settings) {
+ServerConnections::ServerConnections(Waist& waist, const ServerSettings& settings, PrefaceTaker* taker)
+    : waist_(waist), taker_(taker), settings_(settings) {
   spare_.reserve(most_spare);
 }
 
@@ -70,6 +70,13 @@ void ServerConnections::destroy(ServerConnection& connection) {
   delete &connection;
   --size_;
   waist_.on_connection_closed(ticket);
+}
+
+void ServerConnections::hand_over(ServerConnection& connection, net::StreamPtr stream, net::Buffer first_bytes) {
+  const std::uint32_t ticket = connection.ticket();
+  delete &connection;
+  --size_;
+  taker_->take_over(std::move(stream), std::move(first_bytes), ticket);
 }
 
 }  // namespace sluice::http::h1

@@ -142,7 +142,12 @@ std::size_t write_request(const RequestHead& head, bool close, char* out) {
   } else if (!head.body.is_empty() || usually_has_body(head.method)) {
     writer.number_field("content-length", head.body.bytes);
   }
-  if (close) writer.field("connection", "close");
+  if (head.wants_trailers) writer.field("te", "trailers");
+  if (close) {
+    writer.field("connection", head.wants_trailers ? "te, close" : "close");
+  } else if (head.wants_trailers) {
+    writer.field("connection", "te");  // RFC 9110 section 10.1.4
+  }
   return writer.finish();
 }
 
