@@ -43,6 +43,9 @@ enum class Metric : std::uint8_t {
   upstream_bytes,
   retries,
   retries_refused,
+  websockets,
+  websockets_open,
+  websocket_frames,
   gateway_answers,
   requests,
   request_duration,
@@ -70,7 +73,7 @@ enum class Metric : std::uint8_t {
   log_errors,
   log_failing
 };
-constexpr std::array<MetricInfo, 56> infos{{
+constexpr std::array<MetricInfo, 59> infos{{
     {"sluice_build_info", gauge, "Always 1; the labels say what is running.", "version, loop"},
     {"sluice_config_generation", gauge, "Generation of the plan in force; each accepted change adds one.", ""},
     {"sluice_config_loaded_timestamp_seconds", gauge, "When the plan in force came into force, in seconds since 1970.",
@@ -120,6 +123,11 @@ constexpr std::array<MetricInfo, 56> infos{{
      "Bytes on upstream connections, heads included: in is received, out is sent.", "direction"},
     {"sluice_retries_total", counter, "Attempts after the first of an exchange.", ""},
     {"sluice_retries_refused_total", counter, "Attempts that an upstream's `retry_budget` did not allow.", ""},
+    {"sluice_websockets_total", counter, "WebSockets opened.", ""},
+    {"sluice_websockets_open", gauge, "WebSockets open now.", ""},
+    {"sluice_websocket_frames_total", counter,
+     "Frames that passed, by who sent them and their kind: continuation, text, binary, close, ping, pong.",
+     "from, kind"},
     {"sluice_gateway_answers_total", counter,
      "Answers that the gateway itself made, and exchanges that it cut, by cause.", "cause"},
     {"sluice_requests_total", counter,
@@ -331,6 +339,21 @@ class Page {
     single(Metric::descriptor_limit, in_.process.descriptor_limit);
   }
 
+  void websockets() {
+    single(Metric::websockets, sum(&WorkerMetrics::websockets_opened));
+    single(Metric::websockets_open, sum(&WorkerMetrics::websockets_open));
+    text_.family(info(Metric::websocket_frames));
+    using http::websocket::FrameCounts;
+    for (const auto& [from, member] : {std::pair{"client", &WorkerMetrics::websocket_from_client},
+                                       std::pair{"upstream", &WorkerMetrics::websocket_from_upstream}}) {
+      for (std::size_t kind = 0; kind < FrameCounts::kinds; ++kind) {
+        std::uint64_t frames = 0;
+        for (const WorkerMetrics* worker : in_.workers) frames += (worker->*member).frames[kind].value();
+        text_.sample({{"from", from}, {"kind", FrameCounts::names[kind]}}, frames);
+      }
+    }
+  }
+
   void workers() {
     single(Metric::connections, sum(&WorkerMetrics::connections_accepted));
     single(Metric::connections_open, sum(&WorkerMetrics::connections_open));
@@ -357,6 +380,7 @@ class Page {
     both_directions(Metric::upstream_bytes, &WorkerMetrics::upstream_bytes_in, &WorkerMetrics::upstream_bytes_out);
     single(Metric::retries, sum(&WorkerMetrics::retries));
     single(Metric::retries_refused, sum(&WorkerMetrics::retries_refused));
+    websockets();
     text_.family(info(Metric::gateway_answers));
     for (std::size_t cause = 0; in_.causes != nullptr && cause < in_.causes->size(); ++cause) {
       std::uint64_t answers = 0;

@@ -11,6 +11,7 @@
 
 #include "config/value.h"
 #include "gateway/limits_config.h"
+#include "gateway/websocket_config.h"
 #include "net/address.h"
 #include "policy/entry.h"
 #include "route/config.h"
@@ -74,6 +75,7 @@ struct ListenerConfig {
   milliseconds keep_alive_timeout{60'000};
   milliseconds client_idle_timeout{60'000};
   LimitsConfig limits;
+  WebSocketConfig websocket;
   config::Place place;
 
   static constexpr const char* doc = "An address that clients connect to.";
@@ -91,6 +93,8 @@ struct ListenerConfig {
         field("client_idle_timeout", &ListenerConfig::client_idle_timeout, milliseconds{10}, hours{24},
               "How long a client may neither send a byte of a body nor take a byte of an answer."),
         field("limits", &ListenerConfig::limits, "Bounds on what one client may make the gateway hold and wait for."),
+        field("websocket", &ListenerConfig::websocket,
+              "What an open WebSocket may do. A route's `websocket` replaces single keys of it."),
     };
   }
 };
@@ -129,6 +133,7 @@ struct RouteConfig {
   upstream::TimeoutsConfig timeouts;
   EncodedSlash encoded_slash = EncodedSlash::reject;
   Priority priority = Priority::normal;
+  RouteWebSocketConfig websocket;
   config::Place place;
 
   static constexpr const char* doc = "Which requests, what is done to them, and where they go.";
@@ -149,6 +154,9 @@ struct RouteConfig {
               "segment."),
         field("priority", &RouteConfig::priority,
               "Who is served when the gateway is overloaded: requests of `critical` routes are shed last."),
+        field("websocket", &RouteConfig::websocket,
+              "WebSockets pass by every route that sends to an upstream. `false`: a request for one is answered 403. A "
+              "map: what differs from the listener's `websocket`."),
     };
   }
 };
@@ -237,6 +245,7 @@ struct RootConfig {
   SharedLimitsConfig limits;
   milliseconds drain_delay{5'000};
   milliseconds drain_timeout{30'000};
+  milliseconds stream_close_spread{5'000};
   std::string user;
   std::string group;
 
@@ -260,6 +269,10 @@ struct RootConfig {
               "to close, so that balancers look away first: longer than they take to notice. SIGINT does not wait."),
         field("drain_timeout", &RootConfig::drain_timeout, milliseconds{0}, hours{24},
               "How long SIGTERM waits, after `drain_delay`, for exchanges in progress."),
+        field("stream_close_spread", &RootConfig::stream_close_spread, milliseconds{0}, hours{1},
+              "When the process stops or is replaced, or their listener is removed, WebSockets are closed "
+              "one by one over this time, so that their clients do not come back all at once. Keep it below "
+              "`drain_timeout`."),
         field("user", &RootConfig::user,
               "Whom the gateway process becomes when it was started as root, once its sockets and its log are open: a "
               "name or a number. Read at the start only."),

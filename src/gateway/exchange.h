@@ -2,7 +2,7 @@
 // The exchange driver: one request with its response, from its first byte to its log line. A state machine with few
 // states; it sees both sides and knows no protocol. Pooled by its worker; on the worker's thread.
 //
-//   connecting -> relaying -> over
+//   connecting -> relaying -> over     (with a WebSocket, a Tunnel goes on)
 //       ^            |
 //       +--- retry --+      (only before a byte of the body or of the response was moved)
 
@@ -90,6 +90,12 @@ class Exchange final : private http::ClientEvents, private http::UpstreamEvents,
   // finish.cc: counters, and the log line.
   void record(End end);
   void log(Duration duration, std::uint64_t received, std::uint64_t sent);
+  using IpText = std::array<char, net::Address::most_ip_bytes>;
+  AccessRecord describe(Duration duration, std::uint64_t received, std::uint64_t sent, IpText& client);
+
+  // ---- exchange_upgrade.cc
+  void open_tunnel();
+  void record_upgrade(std::uint64_t received, std::uint64_t sent);
 
   Worker& worker_;
   PlanSlots::Pin plan_;

@@ -18,6 +18,8 @@ void Exchange::connect(bool fresh_only) {
   attempt_at_ = moved_at_ = worker_.loop().now();
   endpoint_->begin();
   if (decision_.target->timeouts.request.count() > 0) arm_timer();
+  // A WebSocket has its connection to itself, from its first byte (S20).
+  fresh_only |= view_.request().asks_websocket;
   attempt_.start(worker_.pool(), *endpoint_, decision_.target->timeouts, fresh_only, *this);
 }
 

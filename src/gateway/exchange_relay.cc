@@ -83,6 +83,7 @@ void Exchange::on_response_head(const http::ResponseHead& head) {
   view_.set_response(response_);
   run_response_chain(*listener_, decision_, view_);
   status_ = response_.status;
+  if (head.status == 101) return open_tunnel();
   if (!client_->send_head(response_)) {
     give_up_upstream(upstream::Outcome::bad_response, response_field_refused.code);
     cause_ = &response_field_refused;

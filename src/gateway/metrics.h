@@ -18,6 +18,7 @@
 #include "base/cause.h"
 #include "base/counter.h"
 #include "base/histogram.h"
+#include "http/websocket/frame_meter.h"
 
 namespace sluice::gateway {
 
@@ -90,6 +91,9 @@ struct alignas(64) WorkerMetrics {
   Gauge is_shedding, is_accept_paused;  // 1 or 0
   Gauge loop_lag_ns;                    // the last measured
   Gauge memory_bytes, memory_limit_bytes;
+  Counter websockets_opened;
+  Gauge websockets_open;
+  http::websocket::FrameCounts websocket_from_client, websocket_from_upstream;
   std::vector<Counter> causes;  // by CauseTable index
 };
 
@@ -132,6 +136,8 @@ class RouteStats {
   // On the thread of worker `sample.worker` (< workers). Allocates at the first request of a worker, listener or cause
   // here; afterwards ~15 ns.
   void record(const Sample& sample);
+  // A long stream has ended whose opening was recorded: only its bytes and its cause are added.
+  void record_stream(const Sample& sample);
   // Any thread. Cost: O(workers), a few microseconds.
   Totals totals() const;
 

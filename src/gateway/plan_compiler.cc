@@ -1,7 +1,10 @@
 #include "gateway/plan_compiler.h"
 
+#include <xxhash.h>
+
 #include <algorithm>
 #include <array>
+#include <functional>
 #include <map>
 #include <set>
 #include <string>
@@ -34,6 +37,8 @@ class Compiler {
     plan_->unrouted = kept_.route_stats.find_or_make("");
     plan_->limits = Limits::of(config_.limits, kept_.machine, kept_.workers, plan_->has_critical_routes);
     plan_->connections = kept_.connections;
+    plan_->stream_close_spread = config_.stream_close_spread;
+    std::ranges::sort(plan_->admissions, std::less<>(), &Plan::RouteAdmission::stats);
     return std::move(plan_);
   }
 
@@ -141,7 +146,32 @@ class Compiler {
         plan.replaces_defaults |= link.kind->is_on_by_default;
       }
       plan.chain = plan_->route_chains[i];
+      compile_websocket(route.websocket, plan);
+      plan_->admissions.push_back({.stats = plan.stats,
+                                   .route = static_cast<std::uint32_t>(i),
+                                   .fingerprint = fingerprint(config::dump(route.match), route_chains_[i], plan)});
     }
+  }
+
+  void compile_websocket(const RouteWebSocketConfig& websocket, RoutePlan& plan) {
+    plan.allows_websocket = websocket.is_allowed;
+    if (!websocket.changes_limits()) return;
+    plan.websocket = static_cast<std::uint32_t>(plan_->route_websockets.size());
+    plan_->route_websockets.push_back(websocket);
+  }
+
+  // Of what decides who is let in: a policy that only changes what passes is none of it.
+  static std::uint64_t fingerprint(std::string text, const Chain& chain, const RoutePlan& route) {
+    text += route.allows_websocket ? 'w' : '-';
+    text += route.keep_encoded_slash ? 's' : '-';
+    text += route.replaces_defaults ? 'd' : '-';
+    for (const auto& link : chain) {
+      if ((link.kind->stage > policy::Stage::admit && !link.kind->always_answers) || link.entry->config == nullptr)
+        continue;
+      text += link.kind->name;
+      text += link.kind->dump(link.entry->config.get());
+    }
+    return XXH3_64bits(text.data(), text.size());
   }
 
   void compile_targets(const RouteConfig& route, RoutePlan& plan, const Chain& chain, const std::string& path) {
@@ -261,7 +291,9 @@ class Compiler {
                         .number = kept_.listener_numbers.number_of(*listener.name),
                         .bind = listener.bind.address,
                         .default_links = default_links,
-                        .server = server_settings(listener)};
+                        .server = server_settings(listener),
+                        .websocket = listener.websocket,
+                        .admission = fingerprint({}, chain, {})};
       for (const auto& link : chain) plan.chain.push_back(link.link);
       std::vector<route::Rule> rules;
       for (std::size_t r = 0; r < config_.routes.size(); ++r) {

@@ -74,7 +74,8 @@ Worker::Worker(unsigned number, std::unique_ptr<net::Loop> loop, const CauseTabl
       connector_(*loop_, http::h1::ClientSettings{}),
       pool_(*loop_, connector_),
       door_(*loop_, metrics_, causes, [this](std::size_t count) { close_idle(count, metrics_.idle_closed_for_room); }),
-      overload_(*loop_, metrics_, [this] { close_idle(SIZE_MAX, metrics_.idle_closed_for_memory); }) {}
+      overload_(*loop_, metrics_, [this] { close_idle(SIZE_MAX, metrics_.idle_closed_for_memory); }),
+      streams_(*loop_) {}
 
 Worker::~Worker() {
   ports_.clear();
@@ -97,11 +98,13 @@ void Worker::publish(std::shared_ptr<const Plan> plan, std::vector<NewSocket> so
     ports_.push_back(std::make_unique<ListenerPort>(*this, plans_.pin(), *current.find_listener(socket.listener),
                                                     std::move(socket.socket)));
   pool_.adopt(current.groups);
+  streams_.adopt(current);
   sweep_ports();
 }
 
-void Worker::drain(Duration patience) {
+void Worker::drain(Duration patience, bool is_replaced) {
   is_draining_ = true;
+  if (plans_.has_plan()) streams_.drain(plans_.current(), is_replaced);
   for (const auto& port : ports_)
     if (!port->is_retired()) port->retire(patience);
   pool_.close_idle();

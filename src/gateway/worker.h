@@ -14,6 +14,7 @@
 #include "base/byte_ring.h"
 #include "gateway/door.h"
 #include "gateway/exchange.h"
+#include "gateway/long_streams.h"
 #include "gateway/metrics.h"
 #include "gateway/overload.h"
 #include "gateway/plan_slots.h"
@@ -95,7 +96,8 @@ class Worker {
   bool is_leaving() const { return is_leaving_; }
   // No new connections; on_drained once all are gone. Silent ones may be given more time, in which their clients send
   // one more request, whose answer tells them to close, or close by themselves.
-  void drain(Duration patience = silent_patience);
+  // Long streams are ended one by one; `is_replaced` is for them: another process serves already.
+  void drain(Duration patience = silent_patience, bool is_replaced = false);
   void close_all();  // cuts what is left, then on_drained
   void stop() { loop_->stop(); }
 
@@ -104,6 +106,7 @@ class Worker {
   PlanSlots& plans() { return plans_; }
   Door& door() { return door_; }
   Overload& overload() { return overload_; }
+  LongStreams& streams() { return streams_; }
   std::size_t ports() const { return ports_.size(); }
   Exchange& take_exchange();
   void recycle(Exchange& exchange);
@@ -128,6 +131,7 @@ class Worker {
   std::vector<http::h1::IdleConnection> idle_;  // of close_idle(), kept for its memory
   Door door_;
   Overload overload_;
+  LongStreams streams_;
   std::list<std::unique_ptr<ListenerPort>> ports_;
   Exchange* free_ = nullptr;
   net::Timer sweep_timer_ = net::Timer::of<&Worker::sweep_ports>(this);

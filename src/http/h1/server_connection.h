@@ -54,6 +54,7 @@ class ServerConnection final : public ConnectionLink, private net::StreamHandler
   void send_continue() override;
   void send_interim(const ResponseHead& head) override;
   bool send_head(const ResponseHead& head) override;
+  TunnelEnd* send_switch(const ResponseHead& head, TunnelEvents& events) override;
   void send_body(net::Buffer bytes) override;
   void send_body(std::string_view bytes) override;
   void send_end(const FieldList* trailers) override;
@@ -101,6 +102,7 @@ class ServerConnection final : public ConnectionLink, private net::StreamHandler
   net::StreamPtr stream_;
   std::unique_ptr<ExchangeMemory> memory_;
   ClientEvents* events_ = nullptr;
+  ServerTunnel* successor_ = nullptr;  // has the stream; this is to be deleted when run() ends
   // Fires at the deadline or before: a later deadline is a store, and the timer is set anew when it fires too early.
   net::Timer timer_;
   Instant deadline_ = Instant::max();

@@ -51,6 +51,7 @@ struct ExchangeMemory {
 };
 
 class ServerConnection;
+class ServerTunnel;
 
 // A connection that waits for a request, until then. Valid until the next callback of the loop.
 struct IdleConnection {
@@ -90,7 +91,7 @@ class ServerConnections {
   // ClientHalf::send_end() and abort().
   // `ticket`: told again in that call.
   void accept(net::StreamPtr stream, std::uint32_t ticket = 0);
-  std::size_t size() const { return size_; }
+  std::size_t size() const { return size_; }  // tunnels included
   // Holds for what begins from now on.
   void change_settings(const ServerSettings& settings) { settings_ = settings; }
 
@@ -98,13 +99,15 @@ class ServerConnections {
   void find_idle(std::vector<IdleConnection>& found);
   static void close_idle(ServerConnection& connection);
 
-  // Closes the idle ones. The others close after their answer, because Waist::is_draining().
+  // Closes the idle ones. The others close after their answer, because Waist::is_draining(). Tunnels are the gateway's
+  // to end.
   void drain();
   // Cuts all: exchanges in progress hear on_client_failed(client_closed) and cannot answer any more.
   void close_all();
 
  private:
   friend class ServerConnection;
+  friend class ServerTunnel;
 
   // An empty memory. The one given back last is not emptied before the next call: see give_back().
   std::unique_ptr<ExchangeMemory> take_memory();
@@ -112,12 +115,17 @@ class ServerConnections {
   // is kept as it is and emptied when the next one is taken or given back.
   void give_back(std::unique_ptr<ExchangeMemory> memory);
   void destroy(ServerConnection& connection);
+  void destroy(ServerTunnel& tunnel);
+  // Deletes the connection: `tunnel` goes on in its place.
+  void replace(ServerConnection& connection, ServerTunnel& tunnel);
+  void forget(std::uint32_t ticket);
 
   static constexpr std::size_t most_spare = 256;
 
   Waist& waist_;
   ServerSettings settings_;
   ConnectionLink connections_;  // head of the ring
+  ConnectionLink tunnels_;      // and of another, of ServerTunnels
   std::size_t size_ = 0;
   std::vector<std::unique_ptr<ExchangeMemory>> spare_;
   std::unique_ptr<ExchangeMemory> last_given_;
