@@ -46,6 +46,8 @@ enum class Metric : std::uint8_t {
   websockets,
   websockets_open,
   websocket_frames,
+  event_streams,
+  event_streams_open,
   gateway_answers,
   requests,
   request_duration,
@@ -73,7 +75,7 @@ enum class Metric : std::uint8_t {
   log_errors,
   log_failing
 };
-constexpr std::array<MetricInfo, 59> infos{{
+constexpr std::array<MetricInfo, 61> infos{{
     {"sluice_build_info", gauge, "Always 1; the labels say what is running.", "version, loop"},
     {"sluice_config_generation", gauge, "Generation of the plan in force; each accepted change adds one.", ""},
     {"sluice_config_loaded_timestamp_seconds", gauge, "When the plan in force came into force, in seconds since 1970.",
@@ -128,6 +130,8 @@ constexpr std::array<MetricInfo, 59> infos{{
     {"sluice_websocket_frames_total", counter,
      "Frames that passed, by who sent them and their kind: continuation, text, binary, close, ping, pong.",
      "from, kind"},
+    {"sluice_event_streams_total", counter, "Event streams (text/event-stream) begun.", ""},
+    {"sluice_event_streams_open", gauge, "Event streams open now.", ""},
     {"sluice_gateway_answers_total", counter,
      "Answers that the gateway itself made, and exchanges that it cut, by cause.", "cause"},
     {"sluice_requests_total", counter,
@@ -339,7 +343,7 @@ class Page {
     single(Metric::descriptor_limit, in_.process.descriptor_limit);
   }
 
-  void websockets() {
+  void streams() {
     single(Metric::websockets, sum(&WorkerMetrics::websockets_opened));
     single(Metric::websockets_open, sum(&WorkerMetrics::websockets_open));
     text_.family(info(Metric::websocket_frames));
@@ -352,6 +356,8 @@ class Page {
         text_.sample({{"from", from}, {"kind", FrameCounts::names[kind]}}, frames);
       }
     }
+    single(Metric::event_streams, sum(&WorkerMetrics::event_streams_opened));
+    single(Metric::event_streams_open, sum(&WorkerMetrics::event_streams_open));
   }
 
   void workers() {
@@ -380,7 +386,7 @@ class Page {
     both_directions(Metric::upstream_bytes, &WorkerMetrics::upstream_bytes_in, &WorkerMetrics::upstream_bytes_out);
     single(Metric::retries, sum(&WorkerMetrics::retries));
     single(Metric::retries_refused, sum(&WorkerMetrics::retries_refused));
-    websockets();
+    streams();
     text_.family(info(Metric::gateway_answers));
     for (std::size_t cause = 0; in_.causes != nullptr && cause < in_.causes->size(); ++cause) {
       std::uint64_t answers = 0;

@@ -70,10 +70,10 @@ inline constexpr Cause websocket_not_allowed{"websocket_not_allowed", 403, Side:
                                              "The request asks for a WebSocket, and its route has `websocket: false`."};
 inline constexpr Cause stream_idle{
     "stream_idle", 408, Side::client, "stream was idle",
-    "No byte moved either way for the `idle_timeout` of `websocket`. It is closed with 1001."};
+    "No byte moved either way for the `idle_timeout` of `websocket` or `event_stream`. A WebSocket is closed with 1001."};
 inline constexpr Cause stream_max_age{
     "stream_max_age", 503, Side::gateway, "stream reached its age",
-    "The stream was open for `max_age` of `websocket`. It is closed with 1001."};
+    "The stream was open for `max_age` of `websocket` or `event_stream`. A WebSocket is closed with 1001."};
 inline constexpr Cause stream_route_changed{
     "stream_route_changed", 503, Side::gateway, "route changed",
     "A reload removed the stream's route, or changed its match or a policy that may keep a request out (stages `edge` "

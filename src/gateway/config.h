@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "config/value.h"
+#include "gateway/event_stream_config.h"
 #include "gateway/limits_config.h"
 #include "gateway/websocket_config.h"
 #include "net/address.h"
@@ -76,6 +77,7 @@ struct ListenerConfig {
   milliseconds client_idle_timeout{60'000};
   LimitsConfig limits;
   WebSocketConfig websocket;
+  EventStreamConfig event_stream;
   config::Place place;
 
   static constexpr const char* doc = "An address that clients connect to.";
@@ -95,6 +97,8 @@ struct ListenerConfig {
         field("limits", &ListenerConfig::limits, "Bounds on what one client may make the gateway hold and wait for."),
         field("websocket", &ListenerConfig::websocket,
               "What an open WebSocket may do. A route's `websocket` replaces single keys of it."),
+        field("event_stream", &ListenerConfig::event_stream,
+              "How long an event stream may go on. A route's `event_stream` replaces single keys of it."),
     };
   }
 };
@@ -134,6 +138,7 @@ struct RouteConfig {
   EncodedSlash encoded_slash = EncodedSlash::reject;
   Priority priority = Priority::normal;
   RouteWebSocketConfig websocket;
+  RouteEventStreamConfig event_stream;
   config::Place place;
 
   static constexpr const char* doc = "Which requests, what is done to them, and where they go.";
@@ -157,6 +162,7 @@ struct RouteConfig {
         field("websocket", &RouteConfig::websocket,
               "WebSockets pass by every route that sends to an upstream. `false`: a request for one is answered 403. A "
               "map: what differs from the listener's `websocket`."),
+        field("event_stream", &RouteConfig::event_stream, "What differs from the listener's `event_stream`."),
     };
   }
 };
@@ -270,8 +276,8 @@ struct RootConfig {
         field("drain_timeout", &RootConfig::drain_timeout, milliseconds{0}, hours{24},
               "How long SIGTERM waits, after `drain_delay`, for exchanges in progress."),
         field("stream_close_spread", &RootConfig::stream_close_spread, milliseconds{0}, hours{1},
-              "When the process stops or is replaced, or their listener is removed, WebSockets are closed "
-              "one by one over this time, so that their clients do not come back all at once. Keep it below "
+              "When the process stops or is replaced, or their listener is removed, WebSockets and event streams are "
+              "ended one by one over this time, so that their clients do not come back all at once. Keep it below "
               "`drain_timeout`."),
         field("user", &RootConfig::user,
               "Whom the gateway process becomes when it was started as root, once its sockets and its log are open: a "

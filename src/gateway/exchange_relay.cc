@@ -37,7 +37,7 @@ void Exchange::on_request_end(const http::FieldList&) {  // trailers are dropped
   if (upstream_ == nullptr) return;
   upstream_->send_end(nullptr);
   // A large rest takes its time to leave: the wait for the answer begins when it has.
-  if (upstream_->unsent_bytes() > plan_->limits.exchange_buffer_bytes / 4) upstream_->want_room();
+  if (is_full(4 * upstream_->unsent_bytes())) upstream_->want_room();
   arm_timer();
 }
 
@@ -91,6 +91,8 @@ void Exchange::on_response_head(const http::ResponseHead& head) {
     return finish(End::ended);
   }
   is_head_sent_ = true;
+  if (is_event_stream(response_)) begin_event_stream();
+  if (planless_) return upstream_->pull_body();
   // The timer stands at first_byte's deadline: an idle timeout that is shorter needs it sooner.
   const upstream::Timeouts& timeouts = decision_.target->timeouts;
   if (timeouts.idle < timeouts.first_byte) arm_timer();

@@ -11,6 +11,13 @@ Admission Admission::of(const Plan& plan, const ListenerPlan& listener, const Ro
           .fingerprint = plan.admission_of(listener, route)};
 }
 
+Instant expiry(net::Loop& loop, Instant opened_at, Duration max_age, std::uint32_t jitter_percent) {
+  if (max_age == Duration::zero()) return Instant::max();
+  const std::uint64_t most = static_cast<std::uint64_t>(max_age.count()) / 100 * jitter_percent;
+  const std::uint64_t jitter = most == 0 ? 0 : loop.random() % most;
+  return opened_at + max_age - Duration(static_cast<std::int64_t>(jitter));
+}
+
 void LongStreams::add(LongStream& stream, const Plan& plan) {
   stream.place_ = streams_.size();
   streams_.push_back(&stream);

@@ -50,6 +50,9 @@ class LongStream {
   std::size_t place_ = 0;  // in the registry
 };
 
+// When a stream that begins now reaches its age; Instant::max() when it never does.
+Instant expiry(net::Loop& loop, Instant opened_at, Duration max_age, std::uint32_t jitter_percent);
+
 class LongStreams {
  public:
   static constexpr Duration change_spread = std::chrono::milliseconds(800);  // after a reload

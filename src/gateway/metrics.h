@@ -92,7 +92,8 @@ struct alignas(64) WorkerMetrics {
   Gauge loop_lag_ns;                    // the last measured
   Gauge memory_bytes, memory_limit_bytes;
   Counter websockets_opened;
-  Gauge websockets_open;
+  Counter event_streams_opened;
+  Gauge websockets_open, event_streams_open;
   http::websocket::FrameCounts websocket_from_client, websocket_from_upstream;
   std::vector<Counter> causes;  // by CauseTable index
 };

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "gateway/client_connections.h"
+#include "gateway/event_stream_config.h"
 #include "gateway/limits.h"
 #include "gateway/metrics.h"
 #include "gateway/websocket_config.h"
@@ -51,7 +52,7 @@ struct alignas(64) RoutePlan {
   bool is_critical = false;        // shed last when the gateway is overloaded
   bool replaces_defaults = false;  // names a kind that is on by default: the listener's default links do not run
   bool allows_websocket = true;
-  std::uint32_t websocket = 0;  // of Plan::route_websockets
+  std::uint32_t streams = 0;  // of Plan::route_streams
 };
 static_assert(sizeof(RoutePlan) == 64);
 
@@ -64,6 +65,7 @@ struct ListenerPlan {
   std::unique_ptr<const route::Router> router;
   http::h1::ServerSettings server;
   WebSocketConfig websocket;
+  EventStreamConfig event_stream;
   std::uint64_t admission = 0;  // a fingerprint of the chain, as far as it may keep a request out
 };
 
@@ -89,7 +91,11 @@ struct Plan {
   Limits limits;
   std::shared_ptr<ClientConnections> connections;
   std::shared_ptr<RouteStats> unrouted;  // statistics of requests that met no route
-  std::vector<RouteWebSocketConfig> route_websockets{1};  // the first changes nothing
+  struct RouteStreams {
+    RouteWebSocketConfig websocket;
+    RouteEventStreamConfig event_stream;
+  };
+  std::vector<RouteStreams> route_streams{1};  // the first changes nothing
   Duration stream_close_spread{};
 
   // What a long stream must find again after a reload, by the route's statistics. The fingerprint is of the route's
@@ -106,7 +112,10 @@ struct Plan {
   // Equal for two plans when whoever they let in by this listener and route is the same.
   std::uint64_t admission_of(const ListenerPlan& listener, const RoutePlan& route) const;
   WebSocketTerms websocket_terms(const ListenerPlan& listener, const RoutePlan& route) const {
-    return listener.websocket.terms(route_websockets[route.websocket]);
+    return listener.websocket.terms(route_streams[route.streams].websocket);
+  }
+  EventStreamTerms event_stream_terms(const ListenerPlan& listener, const RoutePlan& route) const {
+    return listener.event_stream.terms(route_streams[route.streams].event_stream);
   }
 
   // The listener of this plan that stands where `other`, of another plan, stood; null when there is none.

@@ -146,18 +146,18 @@ class Compiler {
         plan.replaces_defaults |= link.kind->is_on_by_default;
       }
       plan.chain = plan_->route_chains[i];
-      compile_websocket(route.websocket, plan);
+      compile_streams(route, plan);
       plan_->admissions.push_back({.stats = plan.stats,
                                    .route = static_cast<std::uint32_t>(i),
                                    .fingerprint = fingerprint(config::dump(route.match), route_chains_[i], plan)});
     }
   }
 
-  void compile_websocket(const RouteWebSocketConfig& websocket, RoutePlan& plan) {
-    plan.allows_websocket = websocket.is_allowed;
-    if (!websocket.changes_limits()) return;
-    plan.websocket = static_cast<std::uint32_t>(plan_->route_websockets.size());
-    plan_->route_websockets.push_back(websocket);
+  void compile_streams(const RouteConfig& route, RoutePlan& plan) {
+    plan.allows_websocket = route.websocket.is_allowed;
+    if (!route.websocket.changes_limits() && !route.event_stream.changes_limits()) return;
+    plan.streams = static_cast<std::uint32_t>(plan_->route_streams.size());
+    plan_->route_streams.push_back({route.websocket, route.event_stream});
   }
 
   // Of what decides who is let in: a policy that only changes what passes is none of it.
@@ -293,6 +293,7 @@ class Compiler {
                         .default_links = default_links,
                         .server = server_settings(listener),
                         .websocket = listener.websocket,
+                        .event_stream = listener.event_stream,
                         .admission = fingerprint({}, chain, {})};
       for (const auto& link : chain) plan.chain.push_back(link.link);
       std::vector<route::Rule> rules;

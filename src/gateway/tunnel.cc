@@ -44,8 +44,9 @@ void Tunnel::begin(http::TunnelEnd& client, http::TunnelEnd& upstream) {
   worker_.metrics().websockets_opened.add();
   worker_.metrics().websockets_open.add();
   opened_at_ = moved_at_ = worker_.loop().now();
-  expires_at_ = expiry();
+  expires_at_ = expiry(worker_.loop(), opened_at_, terms_.max_age, terms_.jitter_percent);
   worker_.streams().add(*this, worker_.plans().current());
+  worker_.count_planless(1);
   arm_timer();
   // Each may end it all, and so be its last act.
   bool is_gone = false;
@@ -171,6 +172,7 @@ void Tunnel::finish(bool is_client_whole, bool is_upstream_whole) {
   timer_.cancel();
   record();
   worker_.streams().remove(*this);
+  worker_.count_planless(-1);
   endpoint_->end_stream();
   if (is_gone_ != nullptr) *is_gone_ = true;
   client_.end->close(goodbye(is_client_whole));
@@ -215,7 +217,7 @@ void Tunnel::adopt(const Plan& plan, const ListenerPlan& listener, const RoutePl
   const bool changes_age = fresh.max_age != terms_.max_age;
   terms_ = fresh;
   buffer_bytes_ = plan.limits.exchange_buffer_bytes;
-  if (changes_age) expires_at_ = expiry();
+  if (changes_age) expires_at_ = expiry(worker_.loop(), opened_at_, terms_.max_age, terms_.jitter_percent);
   arm_timer();
 }
 
@@ -229,13 +231,6 @@ void Tunnel::end_soon(const StreamEnd& end, Duration after) {
 
 // ---- time
 // --------------------------------------------------------------------------------------------------------------
-
-Instant Tunnel::expiry() {
-  if (terms_.max_age == Duration::zero()) return Instant::max();
-  const auto most = static_cast<std::uint64_t>(terms_.max_age.count()) / 100 * terms_.jitter_percent;
-  const std::uint64_t jitter = most == 0 ? 0 : worker_.loop().random() % most;
-  return opened_at_ + terms_.max_age - Duration(static_cast<std::int64_t>(jitter));
-}
 
 Instant Tunnel::send_deadline(const Side& side) const {
   return side.blocked_since == Instant{} ? Instant::max() : side.blocked_since + terms_.send_timeout;

@@ -84,7 +84,6 @@ class Tunnel final : private LongStream {
   void on_timer();
   Instant next_deadline() const;
   Instant send_deadline(const Side& side) const;
-  Instant expiry();
 
   Worker& worker_;
   Side client_{*this, true}, upstream_{*this, false};

@@ -5,6 +5,12 @@
 
 namespace sluice::gateway {
 
+namespace {
+
+constexpr Duration outlive_after = std::chrono::seconds(1);  // a reload
+
+}  // namespace
+
 // ---- ListenerPort
 // ------------------------------------------------------------------------------------------------------
 
@@ -99,6 +105,7 @@ void Worker::publish(std::shared_ptr<const Plan> plan, std::vector<NewSocket> so
                                                     std::move(socket.socket)));
   pool_.adopt(current.groups);
   streams_.adopt(current);
+  if (plans_.live_plans() > 1) loop_->set_timer(outlive_timer_, outlive_after);
   sweep_ports();
 }
 
@@ -142,8 +149,14 @@ void Worker::sweep_ports() {
   std::exchange(on_drained_, nullptr)();
 }
 
+// Most exchanges end soon after a reload. Those that do not are few, and need no plan once their answer is under way.
+void Worker::outlive_plans() {
+  for (Exchange* const exchange : exchanges_) exchange->outlive_plan(plans_.current());
+  if (plans_.live_plans() > 1) loop_->set_timer(outlive_timer_, outlive_after);
+}
+
 Exchange& Worker::take_exchange() {
-  if (free_ == nullptr) return *new Exchange(*this);
+  if (free_ == nullptr) return *exchanges_.emplace_back(new Exchange(*this));
   Exchange& exchange = *free_;
   free_ = exchange.next_free;
   return exchange;

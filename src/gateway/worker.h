@@ -107,6 +107,9 @@ class Worker {
   Door& door() { return door_; }
   Overload& overload() { return overload_; }
   LongStreams& streams() { return streams_; }
+  // Exchanges and tunnels that have let their plan go.
+  void count_planless(std::ptrdiff_t change) { planless_ += change; }
+  std::ptrdiff_t planless() const { return planless_; }
   std::size_t ports() const { return ports_.size(); }
   Exchange& take_exchange();
   void recycle(Exchange& exchange);
@@ -118,6 +121,7 @@ class Worker {
 
  private:
   void sweep_ports();
+  void outlive_plans();
 
   const unsigned number_;
   std::unique_ptr<net::Loop> loop_;
@@ -134,7 +138,10 @@ class Worker {
   LongStreams streams_;
   std::list<std::unique_ptr<ListenerPort>> ports_;
   Exchange* free_ = nullptr;
+  std::vector<Exchange*> exchanges_;  // all there are, in use and free
+  std::ptrdiff_t planless_ = 0;
   net::Timer sweep_timer_ = net::Timer::of<&Worker::sweep_ports>(this);
+  net::Timer outlive_timer_ = net::Timer::of<&Worker::outlive_plans>(this);
   bool is_leaving_ = false;
   bool is_draining_ = false;
   bool is_cut_ = false;

@@ -100,13 +100,14 @@ class Connection:
     """The upstream's side of one WebSocket."""
 
     def __init__(self, sock):
-        self.socket = sock
+        self.socket, self.was_reset = sock, False
         self.reader = Reader(self.receive)
 
     def receive(self):
         try:
             return self.socket.recv(1 << 18)
         except OSError:
+            self.was_reset = True
             return b""
 
     def say(self, payload, first=TEXT):
