@@ -2,7 +2,6 @@
 
 find_package(Threads REQUIRED)
 find_package(fmt REQUIRED)
-find_package(OpenSSL REQUIRED)
 find_library(SLUICE_MIMALLOC mimalloc)
 
 add_library(sluice_flags INTERFACE)

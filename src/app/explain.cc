@@ -6,6 +6,7 @@
 #include "config/suggest.h"
 #include "control/loader.h"
 #include "control/service.h"
+#include "gateway/probe.h"
 
 namespace sluice::app {
 
@@ -20,8 +21,9 @@ bool split_header(const std::string& text, std::pair<std::string, std::string>& 
   return true;
 }
 
-const gateway::ListenerPlan* find_listener(const gateway::Plan& plan, const std::string& name) {
-  if (name.empty()) return &plan.listeners.front();
+const gateway::ListenerPlan* find_listener(const gateway::Plan& plan, const std::string& name,
+                                           const std::string& url) {
+  if (name.empty()) return &gateway::usual_listener(plan, url);
   if (const auto* const found = plan.find_listener(name)) return found;
   std::vector<std::string_view> names;
   for (const auto& listener : plan.listeners) names.push_back(listener.name);
@@ -31,7 +33,7 @@ const gateway::ListenerPlan* find_listener(const gateway::Plan& plan, const std:
 }
 
 int explain_one(const ExplainOptions& options, const control::Loaded& loaded, gateway::ExplainFormat format) {
-  const gateway::ListenerPlan* const listener = find_listener(*loaded.plan, options.listener);
+  const gateway::ListenerPlan* const listener = find_listener(*loaded.plan, options.listener, options.url);
   if (listener == nullptr) return control::exit_usage;
   gateway::ProbeRequest request{.method = options.method, .url = options.url};
   for (const std::string& header : options.headers) {

@@ -11,6 +11,7 @@
 #include "app/commands.h"
 #include "config/suggest.h"
 #include "control/service.h"
+#include "net/tls/held_memory.h"
 
 namespace sluice::app {
 
@@ -178,4 +179,7 @@ int main_of(int argc, char** argv) {
 }  // namespace
 }  // namespace sluice::app
 
-int main(int argc, char** argv) { return sluice::app::main_of(argc, argv); }
+int main(int argc, char** argv) {
+  (void)sluice::net::tls::count_memory();  // at worst the workers' figures leave TLS out
+  return sluice::app::main_of(argc, argv);
+}

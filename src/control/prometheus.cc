@@ -39,6 +39,11 @@ enum class Metric : std::uint8_t {
   loop_lag,
   memory,
   memory_limit,
+  tls_handshakes,
+  tls_handshakes_open,
+  tls_handshake_failures,
+  tls_certificate_expiry,
+  tls_certificates_refused,
   client_bytes,
   upstream_bytes,
   retries,
@@ -119,6 +124,17 @@ constexpr std::array<MetricInfo, 61> infos{{
     {"sluice_memory_bytes", gauge, "Memory of buffers, requests and connections, as `limits.max_memory` counts it.",
      ""},
     {"sluice_memory_limit_bytes", gauge, "`limits.max_memory` in force.", ""},
+    {"sluice_tls_handshakes_total", counter, "TLS handshakes done with clients, by version and whether a session was resumed.",
+     "version, resumed"},
+    {"sluice_tls_handshakes_open", gauge, "TLS handshakes with clients that are not done yet.", ""},
+    {"sluice_tls_handshake_failures_total", counter,
+     "TLS handshakes with clients that failed, by reason: timeout (`handshake_timeout`), closed, not_tls, "
+     "no_shared_version, no_shared_cipher, no_shared_protocol, alert (the client refused), malformed, gateway, truncated, flood, other.",
+     "reason"},
+    {"sluice_tls_certificate_expiry_seconds", gauge, "Seconds until the certificate in service expires, negative when it has.",
+     "listener, name, key"},
+    {"sluice_tls_certificates_refused_total", counter,
+     "Times that a changed certificate or key was refused, and the one before stayed in service.", ""},
     {"sluice_client_bytes_total", counter, "Bytes on client connections, heads included: in is received, out is sent.",
      "direction"},
     {"sluice_upstream_bytes_total", counter,
@@ -382,6 +398,7 @@ class Page {
     single(Metric::loop_lag, static_cast<double>(lag_ns) / 1e9);
     single(Metric::memory, sum(&WorkerMetrics::memory_bytes));
     single(Metric::memory_limit, sum(&WorkerMetrics::memory_limit_bytes));
+    tls();
     both_directions(Metric::client_bytes, &WorkerMetrics::client_bytes_in, &WorkerMetrics::client_bytes_out);
     both_directions(Metric::upstream_bytes, &WorkerMetrics::upstream_bytes_in, &WorkerMetrics::upstream_bytes_out);
     single(Metric::retries, sum(&WorkerMetrics::retries));
@@ -393,6 +410,30 @@ class Page {
       for (const WorkerMetrics* worker : in_.workers) answers += worker->causes[cause].value();
       text_.sample({{"cause", in_.causes->code(cause)}}, answers);
     }
+  }
+
+  void tls() {
+    text_.family(info(Metric::tls_handshakes));
+    for (const std::size_t version : {0u, 1u})
+      for (const std::size_t resumed : {0u, 1u}) {
+        std::uint64_t done = 0;
+        for (const WorkerMetrics* worker : in_.workers) done += worker->tls_handshakes[version][resumed].value();
+        text_.sample({{"version", version == 1 ? "1.3" : "1.2"}, {"resumed", resumed == 1 ? "yes" : "no"}}, done);
+      }
+    single(Metric::tls_handshakes_open, sum(&WorkerMetrics::tls_handshakes_open));
+    text_.family(info(Metric::tls_handshake_failures));
+    const auto faults = net::tls::faults();
+    for (std::size_t at = 0; at <= faults.size(); ++at) {
+      const bool is_other = at == faults.size();
+      std::uint64_t failed = 0;
+      for (const WorkerMetrics* worker : in_.workers)
+        failed += worker->tls_failures[is_other ? WorkerMetrics::tls_faults - 1 : at].value();
+      text_.sample({{"reason", is_other ? "other" : faults[at]->name}}, failed);
+    }
+    text_.family(info(Metric::tls_certificate_expiry));
+    for (const CertificateSnapshot& one : in_.certificates)
+      text_.sample({{"listener", one.listener}, {"name", one.name}, {"key", one.key}}, one.seconds_left);
+    single(Metric::tls_certificates_refused, in_.certificates_refused);
   }
 
   struct UsedRoute {

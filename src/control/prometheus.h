@@ -96,6 +96,14 @@ struct ConfigSnapshot {
   std::uint64_t plans_live = 0;
 };
 
+// One certificate in service.
+struct CertificateSnapshot {
+  std::string_view listener;
+  std::string_view name;  // the first of those it is for
+  std::string_view key;   // "ecdsa", "rsa", "ed25519"
+  std::int64_t seconds_left = 0;
+};
+
 // The gateway process and its supervisor.
 struct ProcessSnapshot {
   std::uint64_t crashes = 0;
@@ -115,6 +123,8 @@ struct MetricsInput {
   std::span<const std::shared_ptr<const gateway::RouteStats>> routes;
   std::span<const EndpointSnapshot> endpoints;
   std::span<const UpstreamSnapshot> upstreams;
+  std::span<const CertificateSnapshot> certificates;
+  std::uint64_t certificates_refused = 0;
   PoolSnapshot pool;
   std::uint64_t max_connections = 0;
   ConfigSnapshot config;

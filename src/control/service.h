@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -105,6 +106,14 @@ class Service {
   void sweep_plans();
   void refuse(const config::Diagnostics& diagnostics);
 
+  // ---- TLS: service_tls.cc
+  void watch_certificates();
+  void refresh_certificates();
+  bool refresh_certificates(const gateway::ListenerPlan& listener);
+  void warn_of_expiry();
+  void rotate_tickets();
+  std::vector<CertificateSnapshot> certificates() const;
+
   // ---- the end: service_drain.cc
   void on_signal(int number);
   void announce_drain();
@@ -145,7 +154,9 @@ class Service {
   std::unique_ptr<Watcher> watcher_;
   std::unique_ptr<Watchdog> watchdog_;
   std::string user_, group_;  // as the config said at the start
-  net::Timer drain_timer_, drain_delay_timer_, cut_timer_, proven_timer_, sweep_timer_;
+  net::Timer drain_timer_, drain_delay_timer_, cut_timer_, proven_timer_, sweep_timer_, expiry_timer_, ticket_timer_;
+  std::map<net::tls::CertificateFiles, std::string> certificate_faults_;  // what was said of those that are refused
+  std::uint64_t certificates_refused_ = 0;
   std::optional<LastGood> last_good_;  // absent without a state folder
   std::string text_;         // of the config file as it was read last, in force or refused: an equal one does nothing
   std::string active_text_;  // of the config in force

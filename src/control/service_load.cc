@@ -15,6 +15,8 @@ std::string errors(const config::Diagnostics& diagnostics) {
 }  // namespace
 
 std::optional<Loaded> Service::load_ordered(const SupervisorLink::Order& order) {
+  // What ran before runs again: an expired certificate helps nobody, and no gateway helps fewer.
+  kept_.tls.certificates.accept_expired(order.choice != ConfigChoice::file);
   if (order.choice == ConfigChoice::kept && order.kept) return load_other(*order.kept, order.reason);
   if (order.choice == ConfigChoice::stored) return load_stored(order.reason);
   config::Diagnostics diagnostics;
@@ -67,6 +69,7 @@ std::optional<Loaded> Service::load_stored(std::string_view reason) {
 bool Service::load_first(const SupervisorLink::Order& order) {
   exit_code_ = exit_config;
   auto loaded = load_ordered(order);
+  kept_.tls.certificates.accept_expired(false);
   if (!loaded) return false;
   exit_code_ = exit_start;
   auto prepared = prepare(loaded->config);

@@ -68,6 +68,9 @@ std::string Service::metrics_text() {
   for (const auto& group : plan_->groups) upstreams.push_back({group->name(), group->is_panicking()});
   input.upstreams = upstreams;
   input.config.plans_live = plans_.sweep();
+  const auto certificates_now = certificates();
+  input.certificates = certificates_now;
+  input.certificates_refused = certificates_refused_;
   return render_metrics(input);
 }
 

@@ -7,6 +7,7 @@ namespace sluice::control {
 
 void Service::reload() {
   if (is_draining_) return;
+  refresh_certificates();
   if (const auto text = text_of(options_.config_path); text && *text == text_) {
     ++config_.reloads_unchanged;
     return;
@@ -58,6 +59,7 @@ void Service::accept(Loaded loaded, Prepared prepared) {
   config_.loaded_at = loop_->wall_now();
   plan_ = std::move(loaded.plan);
   plans_.add(plan_);
+  watch_certificates();
   on_active();  // first: a config that crashes the workers must be known by then
   publish(std::move(prepared.sockets));
 }
@@ -94,7 +96,9 @@ void Service::on_published(std::uint64_t generation) {
 // An old plan goes when its last exchange does, which no worker tells: so it is looked for as long as there is one.
 void Service::sweep_plans() {
   constexpr auto pause = std::chrono::seconds(1);
-  if (plans_.sweep() > 1) loop_->set_timer(sweep_timer_, pause);
+  const std::size_t plans = plans_.sweep();
+  kept_.tls.sweep();
+  if (plans > 1) loop_->set_timer(sweep_timer_, pause);
 }
 
 }  // namespace sluice::control

@@ -29,7 +29,9 @@ Service::Service(ServiceOptions options, std::unique_ptr<SupervisorLink> link)
       drain_delay_timer_(net::Timer::of<&Service::on_drain_delay_over>(this)),
       cut_timer_(net::Timer::of<&Service::on_cut_timeout>(this)),
       proven_timer_(net::Timer::of<&Service::on_proven>(this)),
-      sweep_timer_(net::Timer::of<&Service::sweep_plans>(this)) {
+      sweep_timer_(net::Timer::of<&Service::sweep_plans>(this)),
+      expiry_timer_(net::Timer::of<&Service::warn_of_expiry>(this)),
+      ticket_timer_(net::Timer::of<&Service::rotate_tickets>(this)) {
   if (!options_.state_folder.empty()) last_good_.emplace(options_.state_folder, options_.config_path);
 }
 
@@ -85,7 +87,8 @@ void Service::start_threads() {
   start_watchdog();
   watcher_ = std::make_unique<Watcher>(
       options_.config_path, [this](int number) { loop_->post([this, number] { on_signal(number); }); },
-      [this] { loop_->post([this] { reload(); }); });
+      [this] { loop_->post([this] { reload(); }); }, [this] { loop_->post([this] { refresh_certificates(); }); });
+  watch_certificates();
   if (!watcher_->watches_file())
     say(Level::warning, "the config's folder cannot be watched: a change needs SIGHUP to be noticed");
   // This thread alone, and last, for threads inherit it: a large config compiles in what time the workers leave it.
@@ -122,8 +125,11 @@ void Service::announce() const {
   say(Level::info, fmt::format("sluice {} with {} worker{} on {}; config {}", options_.version, workers_.size(),
                                workers_.size() == 1 ? "" : "s",
                                options_.loop == net::LoopKind::uring ? "io_uring" : "epoll", options_.config_path));
-  for (const OpenListener& listener : listeners_)
-    say(Level::info, fmt::format("listener {} on http://{}", listener.name, listener.bound.text()));
+  for (const OpenListener& listener : listeners_) {
+    const gateway::ListenerPlan* const plan = plan_->find_listener(listener.name);
+    say(Level::info, fmt::format("listener {} on {}://{}", listener.name,
+                                 plan != nullptr && plan->tls != nullptr ? "https" : "http", listener.bound.text()));
+  }
   say(Level::info, fmt::format("admin on http://{}", admin_bound_.text()));
 }
 

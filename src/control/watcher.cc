@@ -7,6 +7,7 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <filesystem>
@@ -25,9 +26,19 @@ sigset_t handled_signals() {
   return set;
 }
 
-bool watch_folder_of(int inotify, const std::filesystem::path& file) {
-  const auto folder = file.has_parent_path() ? file.parent_path() : std::filesystem::path(".");
-  return inotify_add_watch(inotify, folder.c_str(), IN_CLOSE_WRITE | IN_MOVED_TO) >= 0;
+// The folder of `file` and that of what it links to: the watches that could be had.
+std::vector<int> watch_folders_of(int inotify, const std::string& file) {
+  std::vector<int> watches;
+  const auto watch = [&](const std::filesystem::path& path) {
+    const auto folder = path.has_parent_path() ? path.parent_path() : std::filesystem::path(".");
+    const int made = inotify_add_watch(inotify, folder.c_str(), IN_CLOSE_WRITE | IN_MOVED_TO);
+    if (made >= 0) watches.push_back(made);
+  };
+  watch(file);
+  std::error_code ignored;
+  const auto real = std::filesystem::canonical(file, ignored);
+  if (!ignored) watch(real);
+  return watches;
 }
 
 }  // namespace
@@ -38,17 +49,18 @@ void Watcher::block_signals() {
   signal(SIGPIPE, SIG_IGN);
 }
 
-Watcher::Watcher(const std::string& file, std::function<void(int)> on_signal, std::function<void()> on_change)
-    : on_signal_(std::move(on_signal)), on_change_(std::move(on_change)) {
+Watcher::Watcher(const std::string& file, std::function<void(int)> on_signal, std::function<void()> on_change,
+                 std::function<void()> on_other_change)
+    : on_signal_(std::move(on_signal)),
+      on_change_(std::move(on_change)),
+      on_other_change_(std::move(on_other_change)) {
   const sigset_t set = handled_signals();
   signals_ = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
   stop_ = eventfd(0, EFD_CLOEXEC);
   inotify_ = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
   if (inotify_ >= 0) {
-    watches_file_ = watch_folder_of(inotify_, file);
-    std::error_code ignored;
-    const auto real = std::filesystem::canonical(file, ignored);
-    if (!ignored) watches_file_ = watch_folder_of(inotify_, real) || watches_file_;
+    config_watches_ = watch_folders_of(inotify_, file);
+    watches_file_ = !config_watches_.empty();
   }
   thread_ = std::thread([this] { run(); });
 }
@@ -61,25 +73,43 @@ Watcher::~Watcher() {
     if (descriptor >= 0) close(descriptor);
 }
 
-bool Watcher::drain_inotify() const {
+bool Watcher::watch_also(const std::string& file) {
+  return inotify_ >= 0 && !watch_folders_of(inotify_, file).empty();
+}
+
+// What else is watched may stand in the config's folder: a change there may be of either.
+Watcher::Changes Watcher::drain_inotify() const {
   alignas(inotify_event) std::array<char, 4096> events;
-  bool any = false;
-  while (read(inotify_, events.data(), events.size()) > 0) any = true;
-  return any;
+  Changes changes;
+  for (ssize_t size; (size = read(inotify_, events.data(), events.size())) > 0;) {
+    changes.of_others = true;
+    for (ssize_t at = 0; at < size;) {
+      const auto* const event = reinterpret_cast<const inotify_event*>(events.data() + at);
+      changes.of_config |= std::ranges::find(config_watches_, event->wd) != config_watches_.end();
+      at += static_cast<ssize_t>(sizeof(inotify_event) + event->len);
+    }
+  }
+  return changes;
 }
 
 void Watcher::run() {
-  bool is_changed = false;
+  Changes changes;
   for (;;) {
     std::array<pollfd, 3> waits{{{stop_, POLLIN, 0}, {signals_, POLLIN, 0}, {inotify_, POLLIN, 0}}};
-    const int ready = poll(waits.data(), waits.size(), is_changed ? quiet_ms : -1);
+    const int ready = poll(waits.data(), waits.size(), changes.of_others ? quiet_ms : -1);
     if (waits[0].revents != 0) return;
     if (waits[1].revents != 0) {
       signalfd_siginfo info;
       while (read(signals_, &info, sizeof info) == sizeof info) on_signal_(static_cast<int>(info.ssi_signo));
     }
-    if (waits[2].revents != 0) is_changed |= drain_inotify();
-    if (ready == 0 && std::exchange(is_changed, false)) on_change_();
+    if (waits[2].revents != 0) {
+      const Changes seen = drain_inotify();
+      changes = {changes.of_config || seen.of_config, changes.of_others || seen.of_others};
+    }
+    if (ready != 0) continue;
+    if (changes.of_others) on_other_change_();
+    if (changes.of_config) on_change_();
+    changes = {};
   }
 }
 

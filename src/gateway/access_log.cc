@@ -24,6 +24,8 @@ enum class Field : std::uint8_t {
   path,
   query,
   version,
+  scheme,
+  tls,
   status,
   cause,
   detail,
@@ -57,6 +59,8 @@ constexpr std::array<AccessField, 29> fields{{
      "Query of the request without `?`. Values of parameters named like secrets are shown as `***`. Absent when "
      "empty."},
     {"version", "HTTP version of the request."},
+    {"scheme", "`https` when the request came over TLS. Absent when it came in the clear."},
+    {"tls", "TLS version of the connection. Absent when it is in the clear."},
     {"status", "Status that the client was sent, or 499 when it went away first."},
     {"cause",
      "Why the gateway itself answered, or cut the exchange short: a cause code. Absent when the upstream's answer "
@@ -113,6 +117,8 @@ constexpr std::size_t cap(Field field) {
     case Field::query:
       return 1536;
     case Field::version:
+    case Field::scheme:
+    case Field::tls:
     case Field::side:
       return 8;
     case Field::user_agent:
@@ -294,6 +300,8 @@ std::size_t format_access(const AccessRecord& record, char* out) {
   line.text<Field::path>(record.path);
   line.query<Field::query>(record.query, append_query);
   line.text<Field::version>(record.version);
+  line.text<Field::scheme>(record.scheme);
+  line.text<Field::tls>(record.tls);
   line.number<Field::status>(record.status);
   line.text<Field::cause>(record.cause);
   line.text<Field::detail>(record.detail);

@@ -39,6 +39,8 @@ struct AccessRecord {
   std::string_view path;     // canonical
   std::string_view query;    // without '?'; values of secrets are masked by the writer
   std::string_view version;  // "1.1"
+  std::string_view scheme;   // "https"; empty when the connection is in the clear
+  std::string_view tls;      // its version, "1.3"
   int status = 0;
   std::string_view cause;  // Cause::code, when the gateway answered or cut the exchange
   std::string_view detail;

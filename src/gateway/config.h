@@ -12,6 +12,7 @@
 #include "config/value.h"
 #include "gateway/event_stream_config.h"
 #include "gateway/limits_config.h"
+#include "gateway/tls_config.h"
 #include "gateway/websocket_config.h"
 #include "net/address.h"
 #include "policy/entry.h"
@@ -71,6 +72,7 @@ struct LimitsConfig {
 struct ListenerConfig {
   config::Located<std::string> name;
   BindAddress bind;
+  std::optional<ListenerTlsConfig> tls;
   std::vector<policy::Entry> policies;
   milliseconds request_header_timeout{10'000};
   milliseconds keep_alive_timeout{60'000};
@@ -86,6 +88,7 @@ struct ListenerConfig {
     return std::tuple{
         field("name", &ListenerConfig::name, "Name, for routes, logs and metrics.").required().non_empty(),
         field("bind", &ListenerConfig::bind, "Address and port to accept on.").required().example("0.0.0.0:8080"),
+        field("tls", &ListenerConfig::tls, "HTTPS, and with which certificates. Without it clients speak in the clear."),
         field("policies", &ListenerConfig::policies,
               "Policies for every request of this listener, after `global_policies`."),
         field("request_header_timeout", &ListenerConfig::request_header_timeout, milliseconds{10}, hours{1},
@@ -202,7 +205,7 @@ struct TestConfig {
               .required()
               .example("http://api.example.com/users/42"),
           field("headers", &Request::headers, "Request header fields."),
-          field("listener", &Request::listener, "Listener it arrives on; the first one when absent."),
+          field("listener", &Request::listener, "Listener it arrives on. When absent, the first that speaks the URL's scheme."),
       };
     }
   };

@@ -16,7 +16,7 @@ class TestRun {
 
   void run(const Plan& plan) {
     const ListenerPlan* const listener =
-        test_.request.listener ? plan.find_listener(*test_.request.listener) : &plan.listeners.front();
+        test_.request.listener ? plan.find_listener(*test_.request.listener) : &usual_listener(plan, *test_.request.url);
     plan_ = &plan;
     if (listener == nullptr) return fault("there is no listener '" + *test_.request.listener + "'");
     ProbeRequest request{.method = test_.request.method, .url = *test_.request.url};

@@ -23,11 +23,12 @@ class Door {
   Door(net::Loop& loop, WorkerMetrics& metrics, const CauseTable& causes, std::function<void(std::size_t)> make_room);
 
   // Null when the connection was turned away. Otherwise leave(ticket) is due when it ends.
-  net::StreamPtr let_in(net::StreamPtr stream, const ConnectionCaps& caps, ClientConnections& counts,
+  // `is_secure`: the client expects TLS. Who is turned away there is cut: a handshake only to say no costs too much.
+  net::StreamPtr let_in(net::StreamPtr stream, bool is_secure, const ConnectionCaps& caps, ClientConnections& counts,
                         ClientConnections::Ticket& ticket);
 
  private:
-  void turn_away(net::StreamPtr stream, const Cause& cause, Counter& counter, const std::string& answer);
+  void turn_away(net::StreamPtr stream, bool is_secure, const Cause& cause, Counter& counter, const std::string& answer);
 
   net::Loop& loop_;
   WorkerMetrics& metrics_;

@@ -27,6 +27,8 @@ void Exchange::start(const ListenerPlan& listener, PlanSlots::Pin plan, http::Cl
   connect_us_ = AccessRecord::absent;
   attempt_count_ = 0;
   last_endpoint_ = {};
+  const net::Security* const security = half.security();
+  tls_version_ = security != nullptr ? security->version : std::string_view();
   status_ = 0;
   state_ = State::deciding;
   is_request_done_ = is_body_begun_ = is_head_sent_ = waits_for_client_ = waits_for_upstream_ = has_retried_stale_ =
@@ -43,6 +45,7 @@ policy::Facts Exchange::facts_of(const http::Request& request) const {
           .wall_now = worker_.loop().wall_now(),
           .random = worker_.loop().random(),
           .peer = client_->peer(),
+          .security = client_->security(),
           .listener = listener_->name,
           .route = {},
           .captures = {}};

@@ -146,6 +146,7 @@ class Exchange final : private http::ClientEvents, private http::UpstreamEvents,
   std::int64_t connect_us_ = AccessRecord::absent;  // of the last attempt that needed a new connection
   std::array<AccessAttempt, most_logged_attempts> attempts_{};
   std::string_view last_endpoint_;  // of the attempt that ended last
+  std::string_view tls_version_;    // of the client's connection, static text; empty: it is in the clear
   std::uint8_t attempt_count_ = 0;
   int status_ = 0;
   State state_ = State::over;

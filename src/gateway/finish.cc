@@ -77,6 +77,8 @@ AccessRecord Exchange::describe(Duration duration, std::uint64_t received, std::
       .path = request.path,
       .query = request.query,
       .version = request.is_http10 ? "1.0" : "1.1",
+      .scheme = tls_version_.empty() ? std::string_view() : std::string_view("https"),
+      .tls = tls_version_,
       .status = status_,
       .cause = cause_ != nullptr ? std::string_view(cause_->code) : std::string_view(),
       .detail = detail_,

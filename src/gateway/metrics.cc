@@ -5,6 +5,15 @@
 
 namespace sluice::gateway {
 
+// ---- WorkerMetrics
+
+void WorkerMetrics::tls_handshake_failed(const char* what) {
+  const auto known = net::tls::faults();
+  std::size_t at = 0;
+  while (at < known.size() && known[at]->what != what) ++at;
+  tls_failures[at < known.size() ? at : tls_faults - 1].add();
+}
+
 // ---- CauseTable
 
 CauseTable::CauseTable(std::span<const std::span<const Cause* const>> lists) {

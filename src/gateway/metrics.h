@@ -19,6 +19,7 @@
 #include "base/counter.h"
 #include "base/histogram.h"
 #include "http/websocket/frame_meter.h"
+#include "net/tls/fault.h"
 
 namespace sluice::gateway {
 
@@ -95,6 +96,12 @@ struct alignas(64) WorkerMetrics {
   Counter event_streams_opened;
   Gauge websockets_open, event_streams_open;
   http::websocket::FrameCounts websocket_from_client, websocket_from_upstream;
+  // TLS with clients.
+  std::array<std::array<Counter, 2>, 2> tls_handshakes;  // done, by [version is 1.3][is resumed]
+  Gauge tls_handshakes_open;
+  static constexpr std::size_t tls_faults = 16;
+  std::array<Counter, tls_faults> tls_failures;  // of handshakes, by the order of net::tls::faults(); the last: others
+  void tls_handshake_failed(const char* what);
   std::vector<Counter> causes;  // by CauseTable index
 };
 

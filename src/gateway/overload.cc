@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "base/arena.h"
+#include "net/tls/held_memory.h"
 
 namespace sluice::gateway {
 
@@ -77,7 +78,7 @@ void Overload::measure(Duration lag) {
 }
 
 std::int64_t Overload::memory_bytes() const {
-  return static_cast<std::int64_t>(loop_.lent_bytes()) + Arena::held_bytes() +
+  return static_cast<std::int64_t>(loop_.lent_bytes()) + Arena::held_bytes() + net::tls::held_bytes() +
          metrics_.connections_open.value() * connection_bytes;
 }
 

@@ -19,6 +19,7 @@
 #include "gateway/websocket_config.h"
 #include "http/h1/server_connections.h"
 #include "net/address.h"
+#include "net/tls/server_context.h"
 #include "policy/policy.h"
 #include "route/router.h"
 #include "upstream/group.h"
@@ -67,6 +68,8 @@ struct ListenerPlan {
   WebSocketConfig websocket;
   EventStreamConfig event_stream;
   std::uint64_t admission = 0;  // a fingerprint of the chain, as far as it may keep a request out
+  std::shared_ptr<net::tls::ServerContext> tls;  // null: clients speak in the clear
+  Duration tls_handshake_timeout{};
 };
 
 // A listener is its address: another name over the same one keeps its sockets and connections. Where the kernel chooses

@@ -294,7 +294,11 @@ class Compiler {
                         .server = server_settings(listener),
                         .websocket = listener.websocket,
                         .event_stream = listener.event_stream,
-                        .admission = fingerprint({}, chain, {})};
+                        .admission = fingerprint(listener.tls ? "tls" : "", chain, {})};
+      if (listener.tls) {
+        plan.tls = compile_tls(*listener.tls, path + ".tls", kept_.tls, diagnostics_);
+        plan.tls_handshake_timeout = listener.tls->handshake_timeout;
+      }
       for (const auto& link : chain) plan.chain.push_back(link.link);
       std::vector<route::Rule> rules;
       for (std::size_t r = 0; r < config_.routes.size(); ++r) {

@@ -7,6 +7,7 @@
 #include "config/diagnostic.h"
 #include "gateway/config.h"
 #include "gateway/plan.h"
+#include "gateway/tls_compiler.h"
 #include "upstream/endpoint_store.h"
 
 namespace sluice::gateway {
@@ -23,6 +24,7 @@ struct Kept {
   RouteStatsStore route_stats;
   ListenerNumbers listener_numbers;
   std::shared_ptr<ClientConnections> connections;
+  KeptTls tls;
 };
 
 // The plan, or null when `diagnostics` has errors. Warnings (routes that nothing reaches, things defined and not used)

@@ -7,15 +7,18 @@ namespace sluice::gateway {
 namespace {
 
 // The bytes a client would send. Empty and `fault` when the URL has no authority.
-std::string request_bytes(const ProbeRequest& request, std::string& fault) {
-  constexpr std::string_view scheme = "http://";
+std::string request_bytes(const ListenerPlan& listener, const ProbeRequest& request, std::string& fault) {
+  const std::string_view scheme = listener.tls != nullptr ? "https://" : "http://";
   std::string_view rest = request.url;
-  if (rest.starts_with("https://")) {
-    fault = "https listeners do not exist yet: write the URL with http://";
-    return {};
-  }
   if (!rest.starts_with(scheme)) {
-    fault = "the URL must start with http:// and name a host, such as http://api.example.com/users/42";
+    fault = std::string("the URL must start with ")
+                .append(scheme)
+                .append(" and name a host, such as ")
+                .append(scheme)
+                .append("api.example.com/users/42");
+    if (rest.starts_with("http"))
+      fault = "listener " + listener.name + (listener.tls != nullptr ? " speaks TLS" : " has no `tls`") +
+              ": write the URL with " + std::string(scheme) + ", or name another `listener`";
     return {};
   }
   rest.remove_prefix(scheme.size());
@@ -34,9 +37,17 @@ std::string request_bytes(const ProbeRequest& request, std::string& fault) {
 
 }  // namespace
 
+const ListenerPlan& usual_listener(const Plan& plan, std::string_view url) {
+  const bool is_secure = url.starts_with("https://");
+  for (const ListenerPlan& listener : plan.listeners)
+    if ((listener.tls != nullptr) == is_secure) return listener;
+  return plan.listeners.front();
+}
+
 bool Probe::run(const Plan& plan, const ListenerPlan& listener, const ProbeRequest& request, policy::Listener* told,
                 std::string& fault) {
-  const std::string bytes = request_bytes(request, fault);
+  static const net::Security some_security{.version = "1.3"};
+  const std::string bytes = request_bytes(listener, request, fault);
   if (bytes.empty()) return false;
   limits_ = listener.server.head;
   parser_.start(arena_);
@@ -56,6 +67,7 @@ bool Probe::run(const Plan& plan, const ListenerPlan& listener, const ProbeReque
                    .wall_now = WallTime{},
                    .random = request.random,
                    .peer = request.client,
+                   .security = listener.tls != nullptr ? &some_security : nullptr,
                    .listener = listener.name});
   decision_ = decide(plan, listener, exchange_);
   if (!exchange_.has_reply()) return true;

@@ -15,12 +15,15 @@ namespace sluice::gateway {
 
 struct ProbeRequest {
   std::string method = "GET";
-  std::string url;  // absolute: http://host[:port]/path?query
+  std::string url;  // absolute: http://host[:port]/path?query, or https:// where the listener has `tls`
   std::vector<std::pair<std::string, std::string>> headers;
   net::Address client{.ip = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 192, 0, 2, 1},
                       .port = 40000};  // RFC 5737: nobody's
   std::uint64_t random = 0x9f2c'0000'0000'0001;
 };
+
+// Where a request for `url` arrives when no listener is named: the first that speaks its scheme, else the first.
+const ListenerPlan& usual_listener(const Plan& plan, std::string_view url);
 
 // One decision with everything it points at.
 class Probe {

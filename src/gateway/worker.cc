@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <ctime>
 
+#include "net/tls/stream.h"
+
 namespace sluice::gateway {
 
 namespace {
@@ -19,17 +21,27 @@ ListenerPort::ListenerPort(Worker& worker, PlanSlots::Pin plan, const ListenerPl
       plan_(std::move(plan)),
       listener_(&listener),
       connections_(*this, listener.server),
+      handshakes_(worker.loop(), worker.metrics(), *this),
       acceptor_(worker.loop().accept_from(std::move(socket), *this)) {}
 
 void ListenerPort::adopt(PlanSlots::Pin plan, const ListenerPlan& listener) {
+  // Who spoke in the clear goes on until its next answer, and may not stay for longer than that.
+  const bool is_other_transport = (listener.tls == nullptr) != (listener_->tls == nullptr);
   plan_ = std::move(plan);
   listener_ = &listener;
+  if (is_other_transport) connections_.drain();
   connections_.change_settings(listener.server);
 }
 
 void ListenerPort::retire(Duration patience) {
   acceptor_.reset();
+  handshakes_.hurry(Worker::handshake_patience);
   worker_.loop().set_timer(silent_timer_, patience);
+}
+
+void ListenerPort::close_all() {
+  handshakes_.close_all();
+  connections_.close_all();
 }
 
 bool ListenerPort::is_draining() const { return is_retired() || worker_.is_leaving(); }
@@ -39,10 +51,26 @@ net::Loop& ListenerPort::loop() { return worker_.loop(); }
 void ListenerPort::on_accept(net::StreamPtr stream) {
   (void)worker_.overload().weigh();  // it may stop accepting: this one is there already
   ClientConnections::Ticket ticket;
-  stream = worker_.door().let_in(std::move(stream), plan_->limits.connections, *plan_->connections, ticket);
+  const auto& tls = listener_->tls;
+  stream = worker_.door().let_in(std::move(stream), tls != nullptr, plan_->limits.connections, *plan_->connections,
+                                 ticket);
   if (!stream) return;
   worker_.metrics().connection_opened();
+  if (tls == nullptr) return serve(std::move(stream), ticket);
+  handshakes_.begin(net::tls::accept(worker_.loop(), std::move(stream), tls), ticket, listener_->tls_handshake_timeout);
+}
+
+// The protocol picks the codec here, whether the connection is encrypted or not: stream->security()->protocol is what
+// ALPN chose.
+void ListenerPort::serve(net::StreamPtr stream, ClientConnections::Ticket ticket) {
   connections_.accept(std::move(stream), ticket);
+}
+
+void ListenerPort::on_secured(net::StreamPtr stream, ClientConnections::Ticket ticket) {
+  serve(std::move(stream), ticket);
+  // The timer of retire() may have rung already: this one was not there to hear it.
+  if (is_retired() && !silent_timer_.is_set())
+    worker_.loop().set_timer(silent_timer_, Worker::silent_patience);
 }
 
 // The descriptors ran out before the connection cap was reached: as at the cap, the longest idle go. Several at once,

@@ -18,6 +18,7 @@
 #include "gateway/metrics.h"
 #include "gateway/overload.h"
 #include "gateway/plan_slots.h"
+#include "gateway/tls_handshakes.h"
 #include "http/exchange.h"
 #include "http/h1/server_connections.h"
 #include "net/loop.h"
@@ -29,7 +30,7 @@ namespace sluice::gateway {
 class Worker;
 
 // One listener on one worker: accepts, and is the waist that its connections meet.
-class ListenerPort final : private http::Waist, private net::AcceptHandler {
+class ListenerPort final : private http::Waist, private net::AcceptHandler, private TlsHandshakes::Owner {
  public:
   ListenerPort(Worker& worker, PlanSlots::Pin plan, const ListenerPlan& listener, net::ListenSocket socket);
 
@@ -37,17 +38,20 @@ class ListenerPort final : private http::Waist, private net::AcceptHandler {
   void adopt(PlanSlots::Pin plan, const ListenerPlan& listener);
   // No more connections: those that are silent close after `patience`, the others after their answer.
   void retire(Duration patience);
-  void close_all() { connections_.close_all(); }
+  void close_all();
   void find_idle(std::vector<http::h1::IdleConnection>& found) { connections_.find_idle(found); }
 
   bool is_retired() const { return acceptor_ == nullptr; }
-  bool is_empty() const { return connections_.size() == 0; }
+  bool is_empty() const { return connections_.size() == 0 && handshakes_.size() == 0; }
   std::size_t connections() const { return connections_.size(); }
   const ListenerPlan& listener() const { return *listener_; }
 
  private:
   void on_accept(net::StreamPtr stream) override;
   bool make_room() override;
+  void serve(net::StreamPtr stream, ClientConnections::Ticket ticket);
+  void on_secured(net::StreamPtr stream, ClientConnections::Ticket ticket) override;
+  void on_handshake_failed(ClientConnections::Ticket ticket) override { on_connection_closed(ticket); }
   http::ClientEvents* begin(http::ClientHalf& half, const http::Request& request) override;
   void refuse(http::ClientHalf& half, const http::RefusedRequest& refused) override;
   void on_connection_closed(std::uint32_t ticket) override;
@@ -58,6 +62,7 @@ class ListenerPort final : private http::Waist, private net::AcceptHandler {
   PlanSlots::Pin plan_;
   const ListenerPlan* listener_;
   http::h1::ServerConnections connections_;
+  TlsHandshakes handshakes_;
   std::unique_ptr<net::Acceptor> acceptor_;
   void close_silent() { connections_.drain(); }
   net::Timer silent_timer_ = net::Timer::of<&ListenerPort::close_silent>(this);
@@ -91,6 +96,8 @@ class Worker {
   // A connection without a request when its port retires is not closed at once: one was perhaps sent already, and lies
   // unread in the kernel or on the wire, above all on what the acceptor has just taken out of the kernel's queue.
   static constexpr Duration silent_patience = std::chrono::milliseconds(250);
+  // And one whose TLS handshake is not done when its port retires has this long.
+  static constexpr Duration handshake_patience = std::chrono::seconds(2);
   // drain() is near: answers ask their clients to close, so that few connections are left to be closed while idle.
   void announce_drain() { is_leaving_ = true; }
   bool is_leaving() const { return is_leaving_; }

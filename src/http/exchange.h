@@ -20,6 +20,7 @@
 #include "net/address.h"
 #include "net/buffer.h"
 #include "net/loop.h"
+#include "net/security.h"
 
 namespace sluice::http {
 
@@ -86,6 +87,8 @@ class ClientHalf {
   // Lives as long as the exchange, and stays readable until the call that ended it has returned to the loop.
   virtual Arena& arena() = 0;
   virtual const net::Address& peer() const = 0;
+  // Of the connection; null when it is in the clear.
+  virtual const net::Security* security() const { return nullptr; }
   // When the first byte of this request arrived (for pipelined requests: when its turn came).
   virtual Instant started_at() const = 0;
 

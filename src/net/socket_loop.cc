@@ -16,7 +16,8 @@ SocketLoop::SocketLoop(Instant now, WallTime wall_now, std::uint64_t seed)
   for (auto* list : {&to_flush_, &ready_, &running_, &to_bury_}) list->reserve(1024);
 }
 
-SocketLoop::~SocketLoop() = default;
+// What is still deferred are streams that were let go.
+SocketLoop::~SocketLoop() { run_deferred(); }
 
 void SocketLoop::read_clocks() { set_clocks(read_steady_clock(), read_coarse_wall_clock()); }
 
@@ -44,6 +45,19 @@ void SocketLoop::queue_ready(SocketStream& stream) {
   ready_.push_back(&stream);
 }
 
+void SocketLoop::defer(Deferred& work) {
+  if (std::exchange(work.is_deferred_, true)) return;
+  deferred_.push_back(&work);
+}
+
+void SocketLoop::run_deferred() {
+  for (std::size_t i = 0; i < deferred_.size(); ++i) {  // grows meanwhile
+    deferred_[i]->is_deferred_ = false;
+    deferred_[i]->run_deferred();
+  }
+  deferred_.clear();
+}
+
 void SocketLoop::queue_burial(SocketStream& stream) { to_bury_.push_back(&stream); }
 
 // Whose lingering ended by itself is dropped from the front; one that lingers anew meanwhile stands here twice, which
@@ -64,12 +78,15 @@ std::size_t SocketLoop::close_lingering(std::size_t most) {
 }
 
 void SocketLoop::flush_all() {
-  for (std::size_t i = 0; i < to_flush_.size(); ++i) {  // grows meanwhile: callbacks write
-    SocketStream& stream = *to_flush_[i];
-    stream.is_in_flush_list_ = false;
-    if (!stream.is_dead()) stream.flush();
-  }
-  to_flush_.clear();
+  do {
+    if (!deferred_.empty()) run_deferred();
+    for (std::size_t i = 0; i < to_flush_.size(); ++i) {  // grows meanwhile: callbacks write
+      SocketStream& stream = *to_flush_[i];
+      stream.is_in_flush_list_ = false;
+      if (!stream.is_dead()) stream.flush();
+    }
+    to_flush_.clear();
+  } while (!deferred_.empty());
 }
 
 void SocketLoop::run_ready() {

@@ -12,6 +12,7 @@
 
 #include "base/random.h"
 #include "net/alarm.h"
+#include "net/deferred.h"
 #include "net/loop.h"
 #include "net/mailbox.h"
 #include "net/segment.h"
@@ -64,8 +65,9 @@ class SocketLoop : public Loop {
   std::size_t close_lingering(std::size_t most);
   void queue_flush(SocketStream& stream);   // flush() before the next wait
   void queue_ready(SocketStream& stream);   // continue_reading() soon
+  void defer(Deferred& work);               // run_deferred() before the next flush
   void queue_burial(SocketStream& stream);  // recycle() at the end of a turn, when nothing refers to it any more
-  // Flushes whoever wrote. Backends call it where no handler is on the stack.
+  // Runs what was deferred, then flushes whoever wrote. Backends call it where no handler is on the stack.
   void flush_all();
 
   // Takes over a connected descriptor. Never null.
@@ -87,7 +89,7 @@ class SocketLoop : public Loop {
 
   void read_clocks();
   void set_clocks(Instant now, WallTime wall_now);  // for a turn that begins
-  bool has_lists() const { return !ready_.empty() || !to_flush_.empty(); }
+  bool has_lists() const { return !ready_.empty() || !to_flush_.empty() || !deferred_.empty(); }
   void run_ready();
   void run_timers() { wheel_.advance(now_); }
   void bury();
@@ -102,6 +104,7 @@ class SocketLoop : public Loop {
 
  private:
   friend class SocketAcceptor;
+  void run_deferred();
 
   Instant now_;
   WallTime wall_now_;
@@ -110,6 +113,7 @@ class SocketLoop : public Loop {
   std::size_t leaving_ = 0;
   std::deque<SocketStream*> lingering_;  // by the time they began to; some do so no more
   std::vector<SocketStream*> to_flush_, ready_, running_, to_bury_;
+  std::vector<Deferred*> deferred_;
   std::vector<SocketAcceptor*> acceptors_;
   bool is_accepting_paused_ = false;
 };

@@ -20,10 +20,11 @@
 namespace sluice::net {
 
 class Stream;
+struct Security;  // security.h
 
 class StreamHandler {
  public:
-  virtual void on_connected() {}  // outbound streams only, once, before anything else
+  virtual void on_connected() {}  // outbound and TLS streams only, once, before anything else
   // Never empty; keep the buffer or let it go. A kept buffer keeps its whole block (8 to 256 KiB): who waits for the
   // rest of something small copies it.
   virtual void on_data(Buffer bytes) = 0;
@@ -67,6 +68,8 @@ class Stream {
   virtual void finish_writing() = 0;
 
   virtual const Address& peer() const = 0;
+  // Null for what is not encrypted, and before the handshake is done.
+  virtual const Security* security() const { return nullptr; }
 
   // How a StreamPtr lets go: `flush_and_close` sends what was written, then FIN, then reads and drops for a bounded
   // time and amount so that the peer can read the last answer (lingering close, RFC 9112 section 9.6); `abort` resets

@@ -23,7 +23,7 @@ void Exchange::begin(const Facts& facts) {
   reply_ = {};
   client_ = facts.peer;
   peer_ip_ = {};
-  client_scheme_ = request.scheme;
+  client_scheme_ = facts.security != nullptr ? http::Scheme::https : request.scheme;
   id_ = {};
   request_body_limit_ = ~std::uint64_t{0};
 }

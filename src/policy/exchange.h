@@ -12,6 +12,7 @@
 #include "base/time.h"
 #include "http/message.h"
 #include "net/address.h"
+#include "net/security.h"
 
 namespace sluice::policy {
 
@@ -36,6 +37,7 @@ struct Facts {
   WallTime wall_now{};
   std::uint64_t random = 0;  // fresh for this exchange
   net::Address peer;         // the other end of the connection
+  const net::Security* security = nullptr;  // of the connection, while it lasts; null: it is in the clear
   std::string_view listener;
   std::string_view route;
   std::span<const Capture> captures;

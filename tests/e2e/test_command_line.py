@@ -216,7 +216,7 @@ def test_explain_the_plan():
 
 @pytest.mark.parametrize("words, what", [
     (["/users/42"], "the URL must start with http://"),
-    (["https://a/"], "https listeners do not exist yet"),
+    (["https://a/"], "listener public has no `tls`: write the URL with http://"),
     (["http://a/", "--listener", "pubic"], "there is no listener 'pubic'; did you mean 'public'?"),
     (["http://a/", "-H", "nonsense"], "'nonsense' is no header"),
 ])

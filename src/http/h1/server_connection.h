@@ -48,6 +48,7 @@ class ServerConnection final : public ConnectionLink, private net::StreamHandler
   // ClientHalf: server_connection_answer.cc
   Arena& arena() override { return memory_->arena; }
   const net::Address& peer() const override { return stream_->peer(); }
+  const net::Security* security() const override { return stream_->security(); }
   Instant started_at() const override { return memory_->started_at; }
   void pull_body() override;
   bool can_answer() const override;

@@ -104,6 +104,14 @@ class RawClient:
         return not self.reader.pending and not select.select([self.socket], [], [], seconds)[0]
 
 
+class TlsClient(RawClient):
+    """The same over TLS; `name` is asked for and verified. What ends without close_notify raises ssl.SSLEOFError."""
+
+    def __init__(self, address, context, name="a.example", session=None):
+        super().__init__(address)
+        self.socket = context.wrap_socket(self.socket, server_hostname=name, session=session, suppress_ragged_eofs=False)
+
+
 def exchange(address, data, method="GET", cuts=()):
     """One request on a connection of its own; the response."""
     with RawClient(address) as client:

@@ -210,7 +210,7 @@ class Gateway:
         finally:
             connection.close()
 
-    def metric(self, name, **labels):
+    def metric(self, name, /, **labels):
         """The sum of the samples of that name that carry these labels, from /metrics."""
         total = 0.0
         for line in self.admin_request("/metrics")[2].splitlines():

@@ -1,0 +1,36 @@
+#pragma once
+// From `tls` of a listener to what its handshakes use. Control thread, while a plan is made.
+
+#include <memory>
+#include <string>
+
+#include "config/diagnostic.h"
+#include "gateway/tls_config.h"
+#include "net/tls/certificate_store.h"
+
+namespace sluice::gateway {
+
+// What outlives plans: certificates by their files, and the keys that tickets are sealed with.
+struct KeptTls {
+  net::tls::CertificateStore certificates;
+  std::shared_ptr<net::tls::TicketKeys> tickets;  // made when a listener first needs them
+  // Every context that was ever published and may still be in use: so that none is freed on a worker's thread.
+  std::vector<std::shared_ptr<net::tls::ServerContext>> contexts;
+  std::vector<std::shared_ptr<const net::tls::CertificateTable>> tables;
+
+  // Frees those that nobody uses any more.
+  void sweep();
+};
+
+inline constexpr auto expiry_warning = std::chrono::hours(24 * 14);
+
+// Null when something is wrong, which was said, each file at its place. Certificates that expire within
+// `expiry_warning` are warned of. `path`: "listeners[0].tls".
+//   cost  ~0.1 ms a certificate that was not read before, ~5 us one that was
+std::shared_ptr<net::tls::ServerContext> compile_tls(const ListenerTlsConfig& config, const std::string& path,
+                                                     KeptTls& kept, config::Diagnostics& diagnostics);
+
+// Seconds since 1970.
+std::int64_t wall_seconds();
+
+}  // namespace sluice::gateway

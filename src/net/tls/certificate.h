@@ -1,0 +1,68 @@
+#pragma once
+// One certificate with its chain and its private key, as files gave them. Immutable and shared by all threads; what
+// OpenSSL needs for a handshake is made when it is first used (about a millisecond), once for all workers.
+
+#include <atomic>
+#include <cstdint>
+#include <expected>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "net/tls/der.h"
+
+struct ssl_st;
+
+namespace sluice::net::tls {
+
+// Why a pair is refused.
+struct CertificateFault {
+  bool is_of_key = false;  // the key file is to blame, else the certificate's
+  bool is_expired = false;
+  std::string what;  // "cannot be read: permission denied"
+  std::string help;
+};
+
+// Where the two stand, both PEM: the certificate first, then the ones that lead to a root.
+struct CertificateFiles {
+  std::string certificate;
+  std::string key;
+  auto operator<=>(const CertificateFiles&) const = default;
+};
+
+class Certificate {
+ public:
+  // From the bytes of the two files. `now`: seconds since 1970; without it any time of validity is taken.
+  //   errors  not PEM, encrypted, a type of key that is not used here, a key of another certificate, not valid yet,
+  //           expired. Not whether a client will trust it.
+  //   cost    ~15 us; nothing of OpenSSL is built but for a key that does not name its public half
+  static std::expected<std::shared_ptr<const Certificate>, CertificateFault> parse(CertificateFiles files,
+                                                                                 const std::string& certificate_pem,
+                                                                                 const std::string& key_pem,
+                                                                                 std::optional<std::int64_t> now);
+  Certificate(const Certificate&) = delete;
+  ~Certificate();
+
+  const CertificateFiles& files() const { return files_; }
+  const std::vector<std::string>& names() const { return facts_.names; }
+  KeyType key_type() const { return facts_.key_type; }
+  std::int64_t expires_at() const { return facts_.not_after; }  // seconds since 1970
+
+  // Makes what a handshake needs, if that was not done before. False when OpenSSL cannot use the pair after all.
+  bool open() const;
+  // Gives it to the handshake. Any thread.
+  bool use_for(ssl_st* handshake) const;
+
+ private:
+  struct Opened;
+  Certificate() = default;
+
+  CertificateFiles files_;
+  std::vector<std::string> chain_;  // DER, the certificate first
+  std::string key_;                 // DER; wiped when dropped
+  CertificateFacts facts_;
+  mutable std::atomic<const Opened*> opened_{nullptr};
+};
+
+}  // namespace sluice::net::tls

@@ -1,0 +1,23 @@
+#pragma once
+// TLS over any stream: a net::Stream that encrypts what is written and decrypts what comes, on every backend alike.
+//
+//   - on_connected() says that the handshake is done; security() tells what came of it. Until then nothing else is
+//     heard but on_failed(). There is no deadline here: whoever waits has one.
+//   - The peer's close_notify is on_end(); a connection that ends without one is on_failed(), however it ended, so that
+//     nobody takes a truncated message for a whole one (row S27).
+//   - What one turn of the loop writes leaves in as few records as hold it.
+//   - Between messages a connection holds no buffer.
+
+#include <memory>
+
+#include "net/loop.h"
+#include "net/security.h"
+#include "net/stream.h"
+#include "net/tls/server_context.h"
+
+namespace sluice::net::tls {
+
+// Takes over a connection that was accepted. It is not read before set_handler().
+StreamPtr accept(Loop& loop, StreamPtr stream, std::shared_ptr<const ServerContext> context);
+
+}  // namespace sluice::net::tls
