@@ -80,7 +80,7 @@ enum class Metric : std::uint8_t {
   log_errors,
   log_failing
 };
-constexpr std::array<MetricInfo, 61> infos{{
+constexpr auto infos = std::to_array<MetricInfo>({
     {"sluice_build_info", gauge, "Always 1; the labels say what is running.", "version, loop"},
     {"sluice_config_generation", gauge, "Generation of the plan in force; each accepted change adds one.", ""},
     {"sluice_config_loaded_timestamp_seconds", gauge, "When the plan in force came into force, in seconds since 1970.",
@@ -185,7 +185,7 @@ constexpr std::array<MetricInfo, 61> infos{{
     {"sluice_log_bytes_total", counter, "Bytes written to the access log.", ""},
     {"sluice_log_write_errors_total", counter, "Failed attempts to open or write the access log.", ""},
     {"sluice_log_failing", gauge, "1 while the access log cannot be written, else 0.", ""},
-}};
+});
 static_assert(infos.back().name == "sluice_log_failing" &&
               static_cast<std::size_t>(Metric::log_failing) + 1 == infos.size());
 

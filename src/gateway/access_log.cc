@@ -43,7 +43,7 @@ enum class Field : std::uint8_t {
   referer,
   generation
 };
-constexpr std::array<AccessField, 29> fields{{
+constexpr auto fields = std::to_array<AccessField>({
     {"time", "When the first byte of the request came: RFC 3339, UTC, milliseconds."},
     {"id", "Id of the exchange: the same as in problem bodies and in what `request_id` forwards."},
     {"listener", "Name of the listener it came in by."},
@@ -83,7 +83,7 @@ constexpr std::array<AccessField, 29> fields{{
     {"user_agent", "Request field User-Agent. Absent when not sent."},
     {"referer", "Request field Referer; its query is masked like `query`. Absent when not sent."},
     {"generation", "Generation of the plan that the exchange ran under."},
-}};
+});
 static_assert(static_cast<std::size_t>(Field::generation) + 1 == fields.size() && fields.back().name == "generation");
 
 constexpr std::string_view endpoint_key = "{\"endpoint\":";
