@@ -57,6 +57,11 @@ enum class Metric : std::uint8_t {
   http2_memory,
   retries,
   retries_refused,
+  websockets,
+  websockets_open,
+  websocket_frames,
+  event_streams,
+  event_streams_open,
   gateway_answers,
   requests,
   request_duration,
@@ -85,7 +90,7 @@ enum class Metric : std::uint8_t {
   log_errors,
   log_failing
 };
-constexpr std::array<MetricInfo, 71> infos{{
+constexpr auto infos = std::to_array<MetricInfo>({
     {"sluice_build_info", gauge, "Always 1; the labels say what is running.", "version, loop"},
     {"sluice_config_generation", gauge, "Generation of the plan in force; each accepted change adds one.", ""},
     {"sluice_config_loaded_timestamp_seconds", gauge, "When the plan in force came into force, in seconds since 1970.",
@@ -160,6 +165,13 @@ constexpr std::array<MetricInfo, 71> infos{{
     {"sluice_http2_memory_bytes", gauge, "Memory of the HTTP/2 machinery, part of `sluice_memory_bytes`.", ""},
     {"sluice_retries_total", counter, "Attempts after the first of an exchange.", ""},
     {"sluice_retries_refused_total", counter, "Attempts that an upstream's `retry_budget` did not allow.", ""},
+    {"sluice_websockets_total", counter, "WebSockets opened.", ""},
+    {"sluice_websockets_open", gauge, "WebSockets open now.", ""},
+    {"sluice_websocket_frames_total", counter,
+     "Frames that passed, by who sent them and their kind: continuation, text, binary, close, ping, pong.",
+     "from, kind"},
+    {"sluice_event_streams_total", counter, "Event streams (text/event-stream) begun.", ""},
+    {"sluice_event_streams_open", gauge, "Event streams open now.", ""},
     {"sluice_gateway_answers_total", counter,
      "Answers that the gateway itself made, and exchanges that it cut, by cause.", "cause"},
     {"sluice_requests_total", counter,
@@ -202,7 +214,7 @@ constexpr std::array<MetricInfo, 71> infos{{
     {"sluice_log_bytes_total", counter, "Bytes written to the access log.", ""},
     {"sluice_log_write_errors_total", counter, "Failed attempts to open or write the access log.", ""},
     {"sluice_log_failing", gauge, "1 while the access log cannot be written, else 0.", ""},
-}};
+});
 static_assert(infos.back().name == "sluice_log_failing" &&
               static_cast<std::size_t>(Metric::log_failing) + 1 == infos.size());
 
@@ -376,6 +388,23 @@ class Page {
     single(Metric::descriptor_limit, in_.process.descriptor_limit);
   }
 
+  void streams() {
+    single(Metric::websockets, sum(&WorkerMetrics::websockets_opened));
+    single(Metric::websockets_open, sum(&WorkerMetrics::websockets_open));
+    text_.family(info(Metric::websocket_frames));
+    using http::websocket::FrameCounts;
+    for (const auto& [from, member] : {std::pair{"client", &WorkerMetrics::websocket_from_client},
+                                       std::pair{"upstream", &WorkerMetrics::websocket_from_upstream}}) {
+      for (std::size_t kind = 0; kind < FrameCounts::kinds; ++kind) {
+        std::uint64_t frames = 0;
+        for (const WorkerMetrics* worker : in_.workers) frames += (worker->*member).frames[kind].value();
+        text_.sample({{"from", from}, {"kind", FrameCounts::names[kind]}}, frames);
+      }
+    }
+    single(Metric::event_streams, sum(&WorkerMetrics::event_streams_opened));
+    single(Metric::event_streams_open, sum(&WorkerMetrics::event_streams_open));
+  }
+
   void workers() {
     single(Metric::connections, sum(&WorkerMetrics::connections_accepted));
     single(Metric::connections_open, sum(&WorkerMetrics::connections_open));
@@ -404,6 +433,7 @@ class Page {
     http2();
     single(Metric::retries, sum(&WorkerMetrics::retries));
     single(Metric::retries_refused, sum(&WorkerMetrics::retries_refused));
+    streams();
     text_.family(info(Metric::gateway_answers));
     for (std::size_t cause = 0; in_.causes != nullptr && cause < in_.causes->size(); ++cause) {
       std::uint64_t answers = 0;

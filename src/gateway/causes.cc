@@ -24,6 +24,12 @@ std::span<const Cause* const> causes() {
       &client_connections_exceeded,
       &gateway_no_local_port,
       &upstream_pending_exceeded,
+      &websocket_not_allowed,
+      &stream_idle,
+      &stream_max_age,
+      &stream_route_changed,
+      &stream_listener_removed,
+      &stream_drained,
   };
   return all;
 }

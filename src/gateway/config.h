@@ -11,9 +11,11 @@
 #include <vector>
 
 #include "config/value.h"
+#include "gateway/event_stream_config.h"
 #include "gateway/http2_config.h"
 #include "gateway/limits_config.h"
 #include "gateway/tls_config.h"
+#include "gateway/websocket_config.h"
 #include "net/address.h"
 #include "policy/entry.h"
 #include "route/config.h"
@@ -80,6 +82,8 @@ struct ListenerConfig {
   std::vector<Protocol> protocols{Protocol::http1, Protocol::http2};
   Http2Config http2;
   LimitsConfig limits;
+  WebSocketConfig websocket;
+  EventStreamConfig event_stream;
   config::Place place;
 
   bool speaks(Protocol protocol) const { return std::ranges::find(protocols, protocol) != protocols.end(); }
@@ -105,6 +109,10 @@ struct ListenerConfig {
             .non_empty(),
         field("http2", &ListenerConfig::http2, "What one HTTP/2 connection of a client may do."),
         field("limits", &ListenerConfig::limits, "Bounds on what one client may make the gateway hold and wait for."),
+        field("websocket", &ListenerConfig::websocket,
+              "What an open WebSocket may do. A route's `websocket` replaces single keys of it."),
+        field("event_stream", &ListenerConfig::event_stream,
+              "How long an event stream may go on. A route's `event_stream` replaces single keys of it."),
     };
   }
 };
@@ -143,6 +151,8 @@ struct RouteConfig {
   upstream::TimeoutsConfig timeouts;
   EncodedSlash encoded_slash = EncodedSlash::reject;
   Priority priority = Priority::normal;
+  RouteWebSocketConfig websocket;
+  RouteEventStreamConfig event_stream;
   config::Place place;
 
   static constexpr const char* doc = "Which requests, what is done to them, and where they go.";
@@ -163,6 +173,10 @@ struct RouteConfig {
               "segment."),
         field("priority", &RouteConfig::priority,
               "Who is served when the gateway is overloaded: requests of `critical` routes are shed last."),
+        field("websocket", &RouteConfig::websocket,
+              "WebSockets pass by every route that sends to an upstream. `false`: a request for one is answered 403. A "
+              "map: what differs from the listener's `websocket`."),
+        field("event_stream", &RouteConfig::event_stream, "What differs from the listener's `event_stream`."),
     };
   }
 };
@@ -251,6 +265,7 @@ struct RootConfig {
   SharedLimitsConfig limits;
   milliseconds drain_delay{5'000};
   milliseconds drain_timeout{30'000};
+  milliseconds stream_close_spread{5'000};
   std::string user;
   std::string group;
 
@@ -274,6 +289,10 @@ struct RootConfig {
               "to close, so that balancers look away first: longer than they take to notice. SIGINT does not wait."),
         field("drain_timeout", &RootConfig::drain_timeout, milliseconds{0}, hours{24},
               "How long SIGTERM waits, after `drain_delay`, for exchanges in progress."),
+        field("stream_close_spread", &RootConfig::stream_close_spread, milliseconds{0}, hours{1},
+              "When the process stops or is replaced, or their listener is removed, WebSockets and event streams are "
+              "ended one by one over this time, so that their clients do not come back all at once. Keep it below "
+              "`drain_timeout`."),
         field("user", &RootConfig::user,
               "Whom the gateway process becomes when it was started as root, once its sockets and its log are open: a "
               "name or a number. Read at the start only."),

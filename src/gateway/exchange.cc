@@ -153,6 +153,7 @@ void Exchange::finish(End end, const http::FieldList* trailers) {
   const bool is_in_begin = is_in_begin_;
   state_ = State::over;
   client_ = nullptr;
+  if (planless_) forget_stream();
   if (end == End::complete) client.send_end(trailers);
   if (end == End::cut) client.abort();
   if (!is_in_begin) worker.recycle(*this);

@@ -18,6 +18,8 @@ void Exchange::connect(bool fresh_only) {
   attempt_at_ = moved_at_ = worker_.loop().now();
   endpoint_->begin();
   if (has_deadline()) arm_timer();
+  // A WebSocket has its connection to itself, from its first byte (S20).
+  fresh_only |= view_.request().asks_websocket;
   attempt_.start(worker_.pool(), *endpoint_, decision_.target->timeouts, fresh_only, *this);
 }
 
@@ -170,7 +172,11 @@ void Exchange::give_up_upstream(upstream::Outcome outcome, const char* what) {
 
 // What is waited for now, and until when. A side that waits for the other is not blamed.
 Exchange::Deadline Exchange::next_deadline() const {
-  const upstream::Timeouts& timeouts = decision_.target->timeouts;
+  if (stream_) {
+    // While the client takes nothing, the upstream is not silent but unheard.
+    return stream_->next_deadline(waits_for_client_ ? worker_.loop().now() : moved_at_);
+  }
+  const upstream::Timeouts& timeouts = planless_ ? planless_->timeouts : decision_.target->timeouts;
   const Instant now = worker_.loop().now();
   Deadline next{.at = now + timeouts.idle, .cause = nullptr};
   if (state_ == State::connecting) {
@@ -202,6 +208,7 @@ void Exchange::arm_timer() {
 void Exchange::on_timer() {
   const Deadline deadline = next_deadline();
   if (deadline.cause == nullptr || deadline.at > worker_.loop().now()) return arm_timer();
+  if (stream_) return end_event_stream(*deadline.cause);
   if (deadline.cause != &upstream_timeout_request && deadline.cause != &grpc_deadline_exceeded && is_request_moving()) {
     moved_at_ = request_done_at_ = worker_.loop().now();
     return arm_timer();

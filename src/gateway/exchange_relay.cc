@@ -39,7 +39,7 @@ void Exchange::on_request_end(const http::FieldList& trailers) {
   if (upstream_ == nullptr) return;
   upstream_->send_end(passed(request_trailers_));
   // A large rest takes its time to leave: the wait for the answer begins when it has.
-  if (upstream_->unsent_bytes() > plan_->limits.exchange_buffer_bytes / 4) upstream_->want_room();
+  if (is_full(4 * upstream_->unsent_bytes())) upstream_->want_room();
   arm_timer();
 }
 
@@ -86,6 +86,7 @@ void Exchange::on_response_head(const http::ResponseHead& head) {
   view_.set_response(response_);
   run_response_chain(*listener_, decision_, view_);
   status_ = response_.status;
+  if (head.status == 101) return open_tunnel();
   if (!client_->send_head(response_)) {
     give_up_upstream(upstream::Outcome::bad_response, response_field_refused.code);
     cause_ = &response_field_refused;
@@ -93,6 +94,8 @@ void Exchange::on_response_head(const http::ResponseHead& head) {
     return finish(End::ended);
   }
   is_head_sent_ = true;
+  if (is_event_stream(response_)) begin_event_stream();
+  if (planless_) return upstream_->pull_body();
   // The timer stands at first_byte's deadline: an idle timeout that is shorter needs it sooner.
   const upstream::Timeouts& timeouts = decision_.target->timeouts;
   if (timeouts.idle < timeouts.first_byte) arm_timer();

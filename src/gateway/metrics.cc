@@ -139,6 +139,13 @@ void RouteStats::record(const Sample& sample) {
   if (sample.grpc_status < http::grpc::status_count) mine.add_grpc(sample.grpc_status);
 }
 
+void RouteStats::record_stream(const Sample& sample) {
+  Slot& mine = slot(sample);
+  mine.request_bytes.add(sample.request_bytes);
+  mine.response_bytes.add(sample.response_bytes);
+  mine.add_cause(sample.cause);
+}
+
 RouteStats::Totals RouteStats::totals() const {
   Totals sums;
   std::array<std::array<std::uint64_t, class_count>, ListenerNumbers::most> by_listener{};

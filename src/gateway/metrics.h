@@ -20,6 +20,7 @@
 #include "base/histogram.h"
 #include "http/grpc.h"
 #include "http/h2/counters.h"
+#include "http/websocket/frame_meter.h"
 #include "net/tls/fault.h"
 
 namespace sluice::gateway {
@@ -93,6 +94,10 @@ struct alignas(64) WorkerMetrics {
   Gauge is_shedding, is_accept_paused;  // 1 or 0
   Gauge loop_lag_ns;                    // the last measured
   Gauge memory_bytes, memory_limit_bytes;
+  Counter websockets_opened;
+  Counter event_streams_opened;
+  Gauge websockets_open, event_streams_open;
+  http::websocket::FrameCounts websocket_from_client, websocket_from_upstream;
   // TLS with clients.
   std::array<std::array<Counter, 2>, 2> tls_handshakes;  // done, by [version is 1.3][is resumed]
   Gauge tls_handshakes_open;
@@ -146,6 +151,8 @@ class RouteStats {
   // On the thread of worker `sample.worker` (< workers). Allocates at the first request of a worker, listener or cause
   // here; afterwards ~15 ns.
   void record(const Sample& sample);
+  // A long stream has ended whose opening was recorded: only its bytes and its cause are added.
+  void record_stream(const Sample& sample);
   // Any thread. Cost: O(workers), a few microseconds.
   Totals totals() const;
 

@@ -7,6 +7,12 @@
 
 namespace sluice::gateway {
 
+namespace {
+
+constexpr Duration outlive_after = std::chrono::seconds(1);  // a reload
+
+}  // namespace
+
 // ---- ListenerPort
 // ------------------------------------------------------------------------------------------------------
 
@@ -120,7 +126,8 @@ Worker::Worker(unsigned number, std::unique_ptr<net::Loop> loop, const CauseTabl
       connector_(*loop_),
       pool_(*loop_, connector_),
       door_(*loop_, metrics_, causes, [this](std::size_t count) { close_idle(count, metrics_.idle_closed_for_room); }),
-      overload_(*loop_, metrics_, [this] { close_idle(SIZE_MAX, metrics_.idle_closed_for_memory); }) {}
+      overload_(*loop_, metrics_, [this] { close_idle(SIZE_MAX, metrics_.idle_closed_for_memory); }),
+      streams_(*loop_) {}
 
 Worker::~Worker() {
   ports_.clear();
@@ -143,6 +150,8 @@ void Worker::publish(std::shared_ptr<const Plan> plan, std::vector<NewSocket> so
     ports_.push_back(std::make_unique<ListenerPort>(*this, plans_.pin(), *current.find_listener(socket.listener),
                                                     std::move(socket.socket)));
   pool_.adopt(current.groups);
+  streams_.adopt(current);
+  if (plans_.live_plans() > 1) loop_->set_timer(outlive_timer_, outlive_after);
   sweep_ports();
 }
 
@@ -151,8 +160,9 @@ void Worker::announce_drain() {
   for (const auto& port : ports_) port->announce_drain();
 }
 
-void Worker::drain(Duration patience) {
+void Worker::drain(Duration patience, bool is_replaced) {
   is_draining_ = true;
+  if (plans_.has_plan()) streams_.drain(plans_.current(), is_replaced);
   for (const auto& port : ports_)
     if (!port->is_retired()) port->retire(patience);
   pool_.close_idle();
@@ -190,8 +200,14 @@ void Worker::sweep_ports() {
   std::exchange(on_drained_, nullptr)();
 }
 
+// Most exchanges end soon after a reload. Those that do not are few, and need no plan once their answer is under way.
+void Worker::outlive_plans() {
+  for (Exchange* const exchange : exchanges_) exchange->outlive_plan(plans_.current());
+  if (plans_.live_plans() > 1) loop_->set_timer(outlive_timer_, outlive_after);
+}
+
 Exchange& Worker::take_exchange() {
-  if (free_ == nullptr) return *new Exchange(*this);
+  if (free_ == nullptr) return *exchanges_.emplace_back(new Exchange(*this));
   Exchange& exchange = *free_;
   free_ = exchange.next_free;
   return exchange;

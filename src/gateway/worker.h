@@ -14,6 +14,7 @@
 #include "base/byte_ring.h"
 #include "gateway/door.h"
 #include "gateway/exchange.h"
+#include "gateway/long_streams.h"
 #include "gateway/metrics.h"
 #include "gateway/overload.h"
 #include "gateway/plan_slots.h"
@@ -111,7 +112,8 @@ class Worker {
   bool is_leaving() const { return is_leaving_; }
   // No new connections; on_drained once all are gone. Silent ones may be given more time, in which their clients send
   // one more request, whose answer tells them to close, or close by themselves.
-  void drain(Duration patience = silent_patience);
+  // Long streams are ended one by one; `is_replaced` is for them: another process serves already.
+  void drain(Duration patience = silent_patience, bool is_replaced = false);
   void close_all();  // cuts what is left, then on_drained
   void stop() { loop_->stop(); }
 
@@ -120,6 +122,10 @@ class Worker {
   PlanSlots& plans() { return plans_; }
   Door& door() { return door_; }
   Overload& overload() { return overload_; }
+  LongStreams& streams() { return streams_; }
+  // Exchanges and tunnels that have let their plan go.
+  void count_planless(std::ptrdiff_t change) { planless_ += change; }
+  std::ptrdiff_t planless() const { return planless_; }
   std::size_t ports() const { return ports_.size(); }
   Exchange& take_exchange();
   void recycle(Exchange& exchange);
@@ -131,6 +137,7 @@ class Worker {
 
  private:
   void sweep_ports();
+  void outlive_plans();
 
   const unsigned number_;
   std::unique_ptr<net::Loop> loop_;
@@ -144,9 +151,13 @@ class Worker {
   std::vector<http::IdleConnection> idle_;  // of close_idle(), kept for its memory
   Door door_;
   Overload overload_;
+  LongStreams streams_;
   std::list<std::unique_ptr<ListenerPort>> ports_;
   Exchange* free_ = nullptr;
+  std::vector<Exchange*> exchanges_;  // all there are, in use and free
+  std::ptrdiff_t planless_ = 0;
   net::Timer sweep_timer_ = net::Timer::of<&Worker::sweep_ports>(this);
+  net::Timer outlive_timer_ = net::Timer::of<&Worker::outlive_plans>(this);
   bool is_leaving_ = false;
   bool is_draining_ = false;
   bool is_cut_ = false;

@@ -18,7 +18,8 @@ void Exchange::begin(const Facts& facts) {
                        .query = request.query,
                        .fields = request.fields.copy(*facts.arena, expected_extra_fields),
                        .body = request.body,
-                       .wants_trailers = request.wants_trailers};
+                       .wants_trailers = request.wants_trailers,
+                       .asks_websocket = request.asks_websocket};
   response_ = nullptr;
   reply_ = {};
   client_ = facts.peer;

@@ -76,7 +76,7 @@ void ServerConnection::run() {
   }
   is_running_ = is_in_callback_ = is_expired_ = false;
   if (is_handed_over_) return owner_.hand_over(*this, std::move(stream_), std::exchange(memory_->input.front(), {}));
-  if (is_over_) return owner_.destroy(*this);
+  if (is_over_) return successor_ != nullptr ? owner_.replace(*this, *successor_) : owner_.destroy(*this);
   const bool is_full = memory_ && memory_->input.is_full();
   if (is_full == is_paused_) return;
   is_paused_ = is_full;

@@ -58,6 +58,7 @@ class ServerConnection final : public ConnectionLink,
   void send_continue() override;
   void send_interim(const ResponseHead& head) override;
   bool send_head(const ResponseHead& head) override;
+  TunnelEnd* send_switch(const ResponseHead& head, TunnelEvents& events) override;
   void send_body(net::Buffer bytes) override;
   void send_body(std::string_view bytes) override;
   void send_end(const FieldList* trailers) override;
@@ -106,6 +107,7 @@ class ServerConnection final : public ConnectionLink,
   net::StreamPtr stream_;
   std::unique_ptr<ExchangeMemory> memory_;
   ClientEvents* events_ = nullptr;
+  ServerTunnel* successor_ = nullptr;  // has the stream; this is to be deleted when run() ends
   // Fires at the deadline or before: a later deadline is a store, and the timer is set anew when it fires too early.
   net::Timer timer_;
   Instant deadline_ = Instant::max();

@@ -64,6 +64,7 @@ struct ExchangeMemory {
 };
 
 class ServerConnection;
+class ServerTunnel;
 
 // A ring of connections, threaded through them.
 struct ConnectionLink {
@@ -97,20 +98,22 @@ class ServerConnections {
   // ClientHalf::send_end() and abort().
   // `ticket`: told again in that call.
   void accept(net::StreamPtr stream, std::uint32_t ticket = 0);
-  std::size_t size() const { return size_; }
+  std::size_t size() const { return size_; }  // tunnels included
   // Holds for what begins from now on.
   void change_settings(const ServerSettings& settings) { settings_ = settings; }
 
   // Adds all that wait for a request. Closing one of them touches no other.
   void find_idle(std::vector<IdleConnection>& found);
 
-  // Closes the idle ones. The others close after their answer, because Waist::is_draining().
+  // Closes the idle ones. The others close after their answer, because Waist::is_draining(). Tunnels are the gateway's
+  // to end.
   void drain();
   // Cuts all: exchanges in progress hear on_client_failed(client_closed) and cannot answer any more.
   void close_all();
 
  private:
   friend class ServerConnection;
+  friend class ServerTunnel;
 
   // An empty memory. The one given back last is not emptied before the next call: see give_back().
   std::unique_ptr<ExchangeMemory> take_memory();
@@ -119,6 +122,10 @@ class ServerConnections {
   void give_back(std::unique_ptr<ExchangeMemory> memory);
   void destroy(ServerConnection& connection);
   void hand_over(ServerConnection& connection, net::StreamPtr stream, net::Buffer first_bytes);
+  void destroy(ServerTunnel& tunnel);
+  // Deletes the connection: `tunnel` goes on in its place.
+  void replace(ServerConnection& connection, ServerTunnel& tunnel);
+  void forget(std::uint32_t ticket);
 
   static constexpr std::size_t most_spare = 256;
 
@@ -126,6 +133,7 @@ class ServerConnections {
   PrefaceTaker* const taker_;
   ServerSettings settings_;
   ConnectionLink connections_;  // head of the ring
+  ConnectionLink tunnels_;      // and of another, of ServerTunnels
   std::size_t size_ = 0;
   std::vector<std::unique_ptr<ExchangeMemory>> spare_;
   std::unique_ptr<ExchangeMemory> last_given_;
