@@ -127,14 +127,15 @@ def test_h03_a_head_that_never_ends(tmp_path, upstream, best_loop):
         assert client.read_to_end(6)
 
 
-def test_h04_hpack_bomb(client, running):
+def test_h04_hpack_bomb(client, running, calmed):
     """One large entry of the dynamic table, named again and again: refused while it is decoded."""
     block = client.block_of(extra=[("x-big", "v" * 3000)])
     entry = bytes([0x80 | 62])  # the youngest entry
-    client.send(frame(HEADERS, END_HEADERS | END_STREAM, client.take_stream(), block + entry * 4000))
-    client.encoder = type(client.encoder)()
+    client.send(frame(HEADERS, END_HEADERS | END_STREAM, client.take_stream(), block + entry * 700))
     answer = client.answer(1)
     assert answer.status == 431 and b"request_header_too_large" in answer.body
+    client.send(frame(HEADERS, END_HEADERS | END_STREAM, client.take_stream(), block + entry * 8000))
+    assert_calmed(client, running, calmed)
 
 
 def test_h05_h11_every_field_counts(client, running, upstream):
@@ -192,7 +193,7 @@ def test_h06_floods_of_control_frames(client, running, calmed, piece, kind):
     before = glitches(running, kind)
     flood(client, piece, 20_000)
     assert_calmed(client, running, calmed)
-    assert 1000 <= glitches(running, kind) - before
+    assert 900 <= glitches(running, kind) - before <= 1100
 
 
 @pytest.mark.parametrize("size", [0, 1])
@@ -293,6 +294,8 @@ def test_s04_content_length_is_what_comes(client, upstream, length, body):
         client.send(frame(DATA, END_STREAM, stream, body))
     answer = client.answer(stream)
     assert answer.reset == http2.PROTOCOL_ERROR, vars(answer)
+    if length == 0:
+        return  # the request was whole with its head, and went on as what it said: without a body
     stream = client.request("POST", extra=[("content-length", "9")], end=False)
     client.send(frame(DATA, 0, stream, b"1234") + frame(HEADERS, END_HEADERS | END_STREAM, stream, client.encoder.encode([("x-t", "1")])))
     assert client.answer(stream).reset == http2.PROTOCOL_ERROR
@@ -326,11 +329,12 @@ def test_h09_breaking_the_connection(client, piece):
     assert client.goaways and client.goaways[-1][1] != http2.NO_ERROR
 
 
-def test_h09_a_stream_used_again(client):
+def test_h09_a_stream_used_again(client, running):
     stream = client.request()
     assert client.answer(stream).status == 200
+    seen = running.metric("sluice_http2_streams_total")
     client.send(frame(HEADERS, END_HEADERS | END_STREAM, stream, client.block_of()))
-    assert client.read_to_end(5) or client.was_reset
+    assert client.is_alive() and running.metric("sluice_http2_streams_total") == seen, "it is ignored"
 
 
 def test_h09_one_stream_more_than_allowed(client, upstream):
@@ -367,7 +371,7 @@ def test_h10_malformed_behind_the_end(client):
 def test_s24_trailers_are_dropped(client, upstream):
     stream = client.request("POST", body=b"abc", end=False)
     client.send(frame(HEADERS, END_HEADERS | END_STREAM, stream,
-                      client.encoder.encode([("x-user", "root"), ("content-length", "1"), ("x-plain", "1")])))
+                      client.encoder.encode([("x-user", "root"), ("authorization", "1"), ("x-plain", "1")])))
     assert client.answer(stream).status == 200
     assert b"root" not in upstream.requests[-1].raw and upstream.requests[-1].body == b"abc"
 
@@ -376,7 +380,7 @@ def test_max_memory_refuses_new_streams(tmp_path, upstream, best_loop):
     """Bodies that wait are counted; who stays below the limit is served, and so is everybody once they have gone."""
     config = "listeners: [{name: public, bind: $LISTEN, http2: {max_memory: 256KiB}}]\n" + CONFIG
     with Gateway(config, tmp_path, loop=best_loop, upstream=upstream.address) as one, Client(one.address, window=0, opens=False) as client:
-        streams = [client.request(path="/here", extra=[(f"x-{n}", "v" * 4000) for n in range(10)]) for _ in range(20)]
+        streams = [client.request(path="/here", extra=[(f"x-{n}", "v" * 4000) for n in range(3)]) for _ in range(20)]
         assert client.read_until(lambda: any(client.answers[stream].reset == http2.REFUSED_STREAM for stream in streams))
         assert one.metric("sluice_http2_streams_refused_total") > 0
         client.send(http2.settings((http2.INITIAL_WINDOW_SIZE, 65535)))

@@ -1,11 +1,10 @@
 """HTTP/2 to upstreams, in the clear: shared connections, flow control, resets, GOAWAY, trailers both ways."""
+import signal
 import threading
 import time
 
-import pytest
-
 from harness import http2
-from harness.client import RawClient, Session, exchange
+from harness.client import RawClient, Session, exchange, status
 from harness.gateway import wait_until
 from harness.http2 import Client
 from harness.http2_upstream import Service
@@ -27,7 +26,7 @@ def test_what_the_upstream_sees(gateway):
         running = gateway(config(service))
         with Session(running.address) as session:
             answer = session.get("/a?b=c")
-            assert (answer.status, answer.body) == (200, b"ok")
+            assert (status(answer), answer.body) == (200, b"ok")
         with Client(running.address) as client:
             assert client.ask("POST", "/x", body=b"hello", extra=[("content-length", "5"), ("x-a", "1")]).body == b"hello"
         first, second = service.requests
@@ -113,7 +112,7 @@ def test_a_reset_of_either_side(gateway):
 
     def answer(connection, stream, request):
         seen.append(request)
-        if request.get(":path") == "/refused" and len(seen) < 3:
+        if request.get(":path") == "/refused" and sum(one.get(":path") == "/refused" for one in seen) == 1:
             connection.h2.reset_stream(stream, http2.REFUSED_STREAM)
         elif request.get(":path") == "/broken":
             connection.respond(stream, b"half", end=False)
@@ -125,11 +124,11 @@ def test_a_reset_of_either_side(gateway):
         running = gateway(config(service))
         with Client(running.address) as client:
             assert client.ask(path="/ok").body == b"ok"
-            seen.append(None)
             assert client.ask("POST", path="/refused").body == b"ok"  # tried again, whatever the method
-            assert client.ask(path="/broken").reset == http2.INTERNAL_ERROR
+            broken = client.ask(path="/broken")
+            assert broken.reset == http2.INTERNAL_ERROR or broken.status == 502  # as the head had left, or had not
             held = client.request(path="/hold")
-            assert wait_until(lambda: seen[-1] and seen[-1].get(":path") == "/hold")
+            assert wait_until(lambda: seen[-1].get(":path") == "/hold")
             client.send(http2.rst(held))
             assert wait_until(lambda: seen[-1].reset == http2.CANCEL)
             assert client.ask(path="/ok").body == b"ok" and len(service.connections) == 1
@@ -182,7 +181,7 @@ def test_an_upstream_that_speaks_http1(gateway, upstream):
     running = gateway("upstreams: {u: {endpoints: [$UPSTREAM], protocol: http2}}\nroutes: [{name: all, to: u}]")
     upstream.answers.append((b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n", CLOSE))
     with Session(running.address) as session:
-        assert session.get().status == 502
+        assert status(session.get()) == 502
 
 
 def test_a_slow_client_stops_its_stream_only(gateway):
@@ -228,7 +227,6 @@ def test_a_deaf_upstream_bounds_the_upload(gateway):
 
 
 def test_reload_to_another_protocol(gateway, upstream):
-    import signal
     with Service() as service:
         text = config(service)
         running = gateway(text)

@@ -17,6 +17,7 @@ constexpr std::size_t hardly_data_bytes = 4;
 // Beyond any honest pace; the budget that counts is ours (glitches.h).
 constexpr std::uint64_t unlimited_resets = 1u << 30;
 constexpr std::size_t most_outbound_acks = 1000;
+constexpr unsigned first_unknown_type = 10;  // behind CONTINUATION
 
 nghttp2_session* machine_of(void* machine) { return static_cast<nghttp2_session*>(machine); }
 
@@ -160,6 +161,8 @@ struct Session::Adapter {
     }
     return 0;
   }
+  // Frames of unknown types were counted when they began; nothing else is to be known of them.
+  static int drop_extension(nghttp2_session*, void**, const nghttp2_frame_hd*, void*) { return NGHTTP2_ERR_CANCEL; }
   // A stream error: libnghttp2 resets the stream by itself.
   static int on_invalid_frame(nghttp2_session*, const nghttp2_frame* frame, int, void* user) {
     Session& self = session(user);
@@ -237,6 +240,7 @@ struct Session::Adapter {
       nghttp2_session_callbacks_set_on_stream_close_callback(all, &on_stream_close);
       nghttp2_session_callbacks_set_on_frame_send_callback(all, &on_frame_send);
       nghttp2_session_callbacks_set_send_data_callback(all, &send_data);
+      nghttp2_session_callbacks_set_unpack_extension_callback(all, &drop_extension);
       return all;
     }();
     return made;
@@ -249,6 +253,8 @@ struct Session::Adapter {
     nghttp2_option_set_max_continuations(option, settings.continuations);
     nghttp2_option_set_max_outbound_ack(option, most_outbound_acks);
     nghttp2_option_set_stream_reset_rate_limit(option, unlimited_resets, unlimited_resets);
+    for (unsigned type = first_unknown_type; type <= 0xff; ++type)
+      nghttp2_option_set_user_recv_extension_type(option, static_cast<std::uint8_t>(type));
     return option;
   }
 };
