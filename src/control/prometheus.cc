@@ -464,6 +464,8 @@ class Page {
     for (const CertificateSnapshot& one : in_.certificates)
       text_.sample({{"listener", one.listener}, {"name", one.name}, {"key", one.key}}, one.seconds_left);
     single(Metric::tls_certificates_refused, in_.certificates_refused);
+  }
+
   template <class Number>
   auto sum_http2(Number http::h2::ServerCounters::* member) const {
     decltype((in_.workers[0]->http2.*member).value()) total = 0;

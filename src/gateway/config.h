@@ -87,6 +87,13 @@ struct ListenerConfig {
   config::Place place;
 
   bool speaks(Protocol protocol) const { return std::ranges::find(protocols, protocol) != protocols.end(); }
+  // What is offered over TLS (RFC 7301), the preferred first.
+  std::vector<std::string> alpn() const {
+    std::vector<std::string> names;
+    if (speaks(Protocol::http2)) names.emplace_back("h2");
+    if (speaks(Protocol::http1)) names.emplace_back("http/1.1");
+    return names;
+  }
 
   static constexpr const char* doc = "An address that clients connect to.";
   static constexpr auto fields() {
@@ -104,7 +111,8 @@ struct ListenerConfig {
         field("client_idle_timeout", &ListenerConfig::client_idle_timeout, milliseconds{10}, hours{24},
               "How long a client may neither send a byte of a body nor take a byte of an answer."),
         field("protocols", &ListenerConfig::protocols,
-              "What clients may speak. `http2` in the clear is by prior knowledge: the client's first bytes say so.")
+              "What clients may speak. Over TLS they choose (ALPN); `http2` in the clear is by prior knowledge: the client's "
+              "first bytes say so.")
             .one_or_many()
             .non_empty(),
         field("http2", &ListenerConfig::http2, "What one HTTP/2 connection of a client may do."),

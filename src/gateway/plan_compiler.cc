@@ -297,7 +297,7 @@ class Compiler {
                          .event_stream = listener.event_stream,
                          .admission = fingerprint(listener.tls ? "tls" : "", chain, {})};
       if (listener.tls) {
-        plan.tls = compile_tls(*listener.tls, path + ".tls", kept_.tls, diagnostics_);
+        plan.tls = compile_tls(*listener.tls, listener.alpn(), path + ".tls", kept_.tls, diagnostics_);
         plan.tls_handshake_timeout = listener.tls->handshake_timeout;
       }
       for (const auto& link : chain) plan.chain.push_back(link.link);

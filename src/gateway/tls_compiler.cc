@@ -55,7 +55,8 @@ std::int64_t wall_seconds() {
   return std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now()).time_since_epoch().count();
 }
 
-std::shared_ptr<net::tls::ServerContext> compile_tls(const ListenerTlsConfig& config, const std::string& path,
+std::shared_ptr<net::tls::ServerContext> compile_tls(const ListenerTlsConfig& config,
+                                                     std::vector<std::string> protocols, const std::string& path,
                                                      KeptTls& kept, config::Diagnostics& diagnostics) {
   const std::int64_t now = wall_seconds();
   bool is_good = check_ciphers(config, path, diagnostics);
@@ -80,7 +81,7 @@ std::shared_ptr<net::tls::ServerContext> compile_tls(const ListenerTlsConfig& co
   auto context = net::tls::ServerContext::make({.min_version = config.min_version,
                                                 .ciphers = *config.ciphers,
                                                 .cipher_suites = *config.cipher_suites,
-                                                .protocols = {"http/1.1"},
+                                                .protocols = std::move(protocols),
                                                 .policy = path,
                                                 .tickets = kept.tickets},
                                                table);

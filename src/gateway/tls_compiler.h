@@ -25,9 +25,10 @@ struct KeptTls {
 inline constexpr auto expiry_warning = std::chrono::hours(24 * 14);
 
 // Null when something is wrong, which was said, each file at its place. Certificates that expire within
-// `expiry_warning` are warned of. `path`: "listeners[0].tls".
+// `expiry_warning` are warned of. `protocols`: for ALPN, the preferred first. `path`: "listeners[0].tls".
 //   cost  ~0.1 ms a certificate that was not read before, ~5 us one that was
-std::shared_ptr<net::tls::ServerContext> compile_tls(const ListenerTlsConfig& config, const std::string& path,
+std::shared_ptr<net::tls::ServerContext> compile_tls(const ListenerTlsConfig& config,
+                                                     std::vector<std::string> protocols, const std::string& path,
                                                      KeptTls& kept, config::Diagnostics& diagnostics);
 
 // Seconds since 1970.

@@ -30,7 +30,7 @@ void ListenerPort::adopt(PlanSlots::Pin plan, const ListenerPlan& listener) {
   const bool is_other_transport = (listener.tls == nullptr) != (listener_->tls == nullptr);
   plan_ = std::move(plan);
   listener_ = &listener;
-  if (is_other_transport) connections_.drain();
+  if (is_other_transport) close_silent();
   connections_.change_settings(listener.server);
   http2_.change_settings(listener.server, listener.http2);
 }
@@ -74,8 +74,8 @@ void ListenerPort::on_accept(net::StreamPtr stream) {
   handshakes_.begin(net::tls::accept(worker_.loop(), std::move(stream), tls), ticket, listener_->tls_handshake_timeout);
 }
 
-// The protocol picks the codec here, whether the connection is encrypted or not: stream->security()->protocol is what
-// ALPN chose.
+// Encrypted or not, a connection begins as one of HTTP/1, which hands it over (take_over()) when its first bytes are the
+// preface of HTTP/2. ALPN has told the client what it may say (tls_compiler.cc).
 void ListenerPort::serve(net::StreamPtr stream, ClientConnections::Ticket ticket) {
   connections_.accept(std::move(stream), ticket);
 }

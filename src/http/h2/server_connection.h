@@ -43,6 +43,7 @@ class ServerConnection final : public h1::ConnectionLink,
   net::Loop& loop() { return owner_.waist_.loop(); }
   Instant now() const { return owner_.waist_.loop().now(); }
   const net::Address& peer() const { return peer_; }
+  const net::Security* security() const { return stream_->security(); }
   bool has_exchanges() const;
   void want_write() { loop().at_turn_end(turn_end_); }
   void make_due(ServerStream& stream);

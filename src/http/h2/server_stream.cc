@@ -216,6 +216,8 @@ h1::Pace::Terms ServerStream::download_terms() const {
 
 const net::Address& ServerStream::peer() const { return connection_->peer(); }
 
+const net::Security* ServerStream::security() const { return connection_->security(); }
+
 void ServerStream::pull_body() {
   if (state_ != State::exchange) return;
   has_credit_ = true;
