@@ -445,9 +445,9 @@ TEST_P(TlsStreamTest, NewCertificatesAreForNewHandshakes) {
   talker->write("on");
   EXPECT_TRUE(run_until([&] { return server->text == "on"; }));
   End& raw = connect();
-  Client second(raw, "b.example");
-  ASSERT_TRUE(run_until([&] { return second.is_done; }));
-  X509* const shown = SSL_get1_peer_certificate(second.session());
+  Client other(raw, "b.example");
+  ASSERT_TRUE(run_until([&] { return other.is_done; }));
+  X509* const shown = SSL_get1_peer_certificate(other.session());
   EXPECT_EQ(X509_check_host(shown, "b.example", 0, 0, nullptr), 1);
   X509_free(shown);
   raw.at_data = nullptr;
