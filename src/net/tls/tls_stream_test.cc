@@ -159,6 +159,7 @@ TEST_P(TlsStreamTest, ShakesHandsAndEchoes) {
 // Rows T01: fragmented ClientHello, records cut everywhere.
 TEST_P(TlsStreamTest, RecordsMayBeCutAnywhere) {
   for (const std::size_t piece : {1, 2, 3, 5, 7, 100}) {
+    if (piece < 100 && GetParam() != LoopKind::sim) continue;  // a millisecond of real time each
     End& raw = connect();
     client.emplace(raw, "A.EXAMPLE");
     client->piece = piece;
@@ -384,7 +385,7 @@ TEST_P(TlsStreamTest, ATicketResumesOnAnotherConnectionUntilItsKeyIsGone) {
   const auto visit = [&](SSL_SESSION* with) {
     End& raw = connect();
     client.emplace(raw);
-    SSL_CTX_set_session_cache_mode(client->context(), SSL_SESS_CACHE_CLIENT);
+    SSL_CTX_set_session_cache_mode(client->context(), SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
     SSL_CTX_sess_set_new_cb(client->context(), [](SSL*, SSL_SESSION* made) {
       SSL_SESSION_free(std::exchange(ticket, made));
       return 1;
