@@ -52,6 +52,8 @@ AccessRecord full_record() {
           .path = "/users/42",
           .query = "a=1",
           .version = "1.1",
+          .scheme = "https",
+          .tls = "1.3",
           .status = 502,
           .cause = "upstream_reset",
           .detail = "closed in the body",
@@ -84,7 +86,7 @@ TEST(AccessLog, LooksLikeThis) {
       formatted(full_record()),
       R"({"time":"2026-11-25T12:02:11.123Z","id":"9f2c","listener":"public","route":"user","upstream":"users",)"
       R"("endpoint":"10.0.0.8:8080","client":"192.0.2.1","peer":"10.1.1.1","method":"GET","host":"api.example.com",)"
-      R"("path":"/users/42","query":"a=1","version":"1.1","status":502,"cause":"upstream_reset",)"
+      R"("path":"/users/42","query":"a=1","version":"1.1","scheme":"https","tls":"1.3","status":502,"cause":"upstream_reset",)"
       R"("detail":"closed in the body","side":"upstream","attempts":[{"endpoint":"10.0.0.7:8080",)"
       R"("outcome":"connect_refused","waited_us":210},{"endpoint":"10.0.0.8:8080","outcome":"ok","waited_us":1840}],)"
       R"("retry":"other endpoint: nothing had been sent","request_bytes":1,"response_bytes":512,"duration_us":2391,)"

@@ -1,8 +1,7 @@
 """HTTPS: what a listener with `tls` does, with Python's ssl module and curl as clients."""
 import contextlib
-import re
+import os
 import signal
-import socket
 import ssl
 import subprocess
 import threading
@@ -214,7 +213,7 @@ def test_changed_files_are_live_and_touch_no_connection(gateway, tmp_path):
     pairs = authority.pair("a.example"), authority.pair("b.example")
     running = gateway(config(*pairs))
     expiry = lambda: running.metric("sluice_tls_certificate_expiry_seconds", listener="public", name="a.example", key="ecdsa")
-    assert 89 * 86400 < expiry() < 90 * 86400
+    assert 89 * 86400 < expiry() <= 90 * 86400
     with TlsClient(running.address, authority.context()) as client:
         assert status(ask(client)) == 200
         generation = running.metric("sluice_config_generation")
@@ -320,24 +319,23 @@ def test_stopping_lets_handshakes_and_answers_end(gateway, upstream, authority, 
 # ---- many
 
 def test_ten_thousand_certificates_load_quickly(best_loop, upstream, tmp_path):
-    """Copies of a few pairs under many file names: each file is read and checked."""
+    """A few pairs under many file names: each file is read and checked."""
     authority = Authority(tmp_path / "certificates")
-    made = [(paths[0].read_bytes(), paths[1].read_bytes()) for paths in (authority.make(f"n{i}.example") for i in range(20))]
+    made = [authority.make(f"n{number}.example") for number in range(20)]
     folder = tmp_path / "many"
     folder.mkdir()
     lines = []
     for number in range(10_000):
         cert, key = folder / f"{number}.pem", folder / f"{number}.key"
-        cert.write_bytes(made[number % 20][0])
-        key.write_bytes(made[number % 20][1])
-        key.chmod(0o600)
+        os.link(made[number % 20][0], cert)
+        os.link(made[number % 20][1], key)
         lines.append(f"{{cert: {cert}, key: {key}}}")
     path = tmp_path / "many.yaml"
     path.write_text(f"listeners: [{{name: public, bind: '127.0.0.1:{free_port()}', tls: {{certificates: [{', '.join(lines)}]}}}}]\n"
                     f"routes: [{{name: all, to: u}}]\nupstreams: {{u: {{endpoints: ['{upstream.address}']}}}}\n")
-    began = time.process_time(), time.monotonic()
+    began = time.monotonic()
     done = subprocess.run([binary(), "check", path], capture_output=True, text=True, timeout=120)
-    took = time.monotonic() - began[1]
+    took = time.monotonic() - began
     assert done.returncode == 0, done.stderr[-2000:]
     print(f"10,000 certificates: {took:.2f} s")
     assert took < 20  # the target is 2 s; a busy machine, or sanitizers, take longer
