@@ -383,6 +383,21 @@ TEST_F(Http2ServerTest, AHalfClosedClientGetsItsAnswer) {
   EXPECT_TRUE(stream.is_gone());
 }
 
+TEST_F(Http2ServerTest, AHalfClosedClientWithoutItsWholeBodyIsGone) {
+  waist_.at_begin = h1::echo;
+  FakeStream& stream = accept();
+  Client client(loop_, stream);
+  client.ask({}, "POST", "abc", false);
+  client.send();
+  stream.give_end();
+  EXPECT_EQ(exchange().failures, 1);
+  EXPECT_STREQ(exchange().refusal.cause->code, "client_closed");
+  loop_.turn();
+  EXPECT_TRUE(stream.is_gone());
+  EXPECT_EQ(connections_.size(), 0U);
+  EXPECT_EQ(counters_.streams_open.value(), 0);
+}
+
 TEST_F(Http2ServerTest, TheBudgetOfOddFrames) {
   waist_.at_begin = h1::do_nothing;
   settings_.glitches = 100;

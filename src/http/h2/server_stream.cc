@@ -1,6 +1,7 @@
 #include "http/h2/server_stream.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "http/causes.h"
 #include "http/characters.h"
@@ -29,7 +30,7 @@ void ServerStream::begin(ServerConnection& connection) {
   charged_bytes_ = 0;
   blocks_ = trailer_bytes_ = 0;
   state_ = State::head;
-  is_whole_ = has_last_ = is_dead_ = is_closed_ = is_lost_ = has_credit_ = has_told_end_ = has_failed_ =
+  is_whole_ = has_last_ = is_dead_ = is_closed_ = is_lost_ = has_reset_ = has_credit_ = has_told_end_ = has_failed_ =
       is_room_wanted_ = false;
   has_sent_head_ = has_sent_continue_ = has_body_ = is_complete_ = is_head_request_ = false;
 }
@@ -77,7 +78,7 @@ void ServerStream::add_data(net::Loop& loop, net::Buffer& from, std::string_view
 void ServerStream::set_malformed() {
   if (state_ == State::exchange || state_ == State::over) return;  // on_closed() will tell
   refusal_ = {&request_malformed, "breaks a rule of HTTP/2 messages"};
-  is_dead_ = true;  // libnghttp2 resets the stream
+  is_dead_ = has_reset_ = true;  // libnghttp2 resets the stream by itself
   state_ = State::ready;
   connection_->make_due(*this);
 }
@@ -304,7 +305,7 @@ void ServerStream::send_end(const FieldList* trailers) {
 
 void ServerStream::abort() {
   if (state_ != State::exchange) return;
-  if (!is_dead_) give_up(ErrorCode::internal_error);
+  give_up(ErrorCode::internal_error);
   state_ = State::over;
   events_ = nullptr;
   connection_->count_buffered(-static_cast<std::ptrdiff_t>(input_.bytes()));
@@ -317,7 +318,7 @@ void ServerStream::give_up(ErrorCode code) {
   is_dead_ = true;
   connection_->count_buffered(-static_cast<std::ptrdiff_t>(output_.bytes()));
   output_.clear();
-  if (!is_closed_) connection_->session().reset(*this, code);
+  if (!is_closed_ && !std::exchange(has_reset_, true)) connection_->session().reset(*this, code);
   connection_->want_write();
 }
 

@@ -127,6 +127,7 @@ class ServerStream final : public SessionStream, private ClientHalf {
   bool is_dead_ = false;    // nothing can be sent any more
   bool is_closed_ = false;  // the session knows it no more
   bool is_lost_ = false;    // with closed_: the gateway is to be told
+  bool has_reset_ = false;  // RST_STREAM is on its way
   bool has_credit_ = false;
   bool has_told_end_ = false;
   bool has_failed_ = false;

@@ -57,11 +57,13 @@ class Answer:
 
 class Client:
     """`window`: what each stream may send us. Windows are opened again as bytes come unless `opens` is false; SETTINGS and
-    PING are acknowledged."""
+    PING are acknowledged. `context`: of ssl, for TLS."""
 
-    def __init__(self, address, window=1 << 20, opens=True, preface=True, seconds=10, connection_window=1 << 24):
+    def __init__(self, address, window=1 << 20, opens=True, preface=True, seconds=10, connection_window=1 << 24, context=None):
         self.socket = socket.create_connection(address, seconds)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if context is not None:
+            self.socket = context.wrap_socket(self.socket, server_hostname="a.example")
         self.encoder, self.decoder = hpack.Encoder(), hpack.Decoder()
         self.opens, self.next_stream, self.pending = opens, 1, b""
         self.answers = collections.defaultdict(Answer)
