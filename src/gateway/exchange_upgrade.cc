@@ -41,7 +41,7 @@ void Exchange::open_tunnel() {
     status_ = cause_->status;
     return finish(End::ended);
   }
-  http::TunnelEnd& upstream_end = upstream_->switch_protocols(tunnel->upstream_events());
+  http::TunnelEnd& upstream_end = *upstream_->switch_protocols(tunnel->upstream_events());
   worker_.metrics().upstream_bytes_out.add(sent_upstream);
   worker_.metrics().upstream_bytes_in.add(upstream_end.received_bytes());
   record_upgrade(client_end->received_bytes(), client_end->sent_bytes());

@@ -104,7 +104,10 @@ class ClientHalf {
   // Accepts the WebSocket that the request asked for (`head` has status 101). The exchange is over here, and the end
   // that is returned brings what the client sends from then on, and what it had sent already. Null when the head must
   // not be written, or the client is gone: then the exchange is over all the same.
-  virtual TunnelEnd* send_switch(const ResponseHead& head, TunnelEvents& events) = 0;
+  virtual TunnelEnd* send_switch(const ResponseHead&, TunnelEvents&) {
+    abort();  // a codec that brings no such request need not know of it
+    return nullptr;
+  }
   virtual void send_body(net::Buffer bytes) = 0;
   virtual void send_body(std::string_view bytes) = 0;  // copies: small, gateway-made bodies
   // The answer is complete and so is the exchange: the gateway may not touch the half again. What is left of the
@@ -185,7 +188,8 @@ class UpstreamHalf {
   // inside this call or when the event in which it was made has returned.
   virtual void cancel() = 0;
   // Inside on_response_head() with status 101: the half is gone and the connection is the tunnel's until its end.
-  virtual TunnelEnd& switch_protocols(TunnelEvents& events) = 0;
+  // Null from a codec that never accepts one, and so never brings that status.
+  virtual TunnelEnd* switch_protocols(TunnelEvents&) { return nullptr; }
   virtual std::uint64_t sent_bytes() const = 0;
   virtual std::uint64_t received_bytes() const = 0;
 

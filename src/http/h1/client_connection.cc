@@ -88,7 +88,7 @@ void ClientConnection::cancel() {
   run();
 }
 
-TunnelEnd& ClientConnection::switch_protocols(TunnelEvents& events) {
+TunnelEnd* ClientConnection::switch_protocols(TunnelEvents& events) {
   state_ = State::tunnel;
   events_ = nullptr;
   const std::uint64_t head_bytes = received_bytes_ - input_.bytes();
@@ -100,7 +100,7 @@ TunnelEnd& ClientConnection::switch_protocols(TunnelEvents& events) {
                                   .has_ended = has_ended_,
                                   .is_paused = is_paused_},
                                  events));
-  return *tunnel_;
+  return tunnel_.get();
 }
 
 void ClientConnection::on_tunnel_closed() {

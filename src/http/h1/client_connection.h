@@ -68,7 +68,7 @@ class ClientConnection final : public UpstreamConnection,
   std::size_t unsent_bytes() const override { return failure_ ? 0 : stream_->unsent_bytes(); }
   void want_room() override;
   void cancel() override;
-  TunnelEnd& switch_protocols(TunnelEvents& events) override;
+  TunnelEnd* switch_protocols(TunnelEvents& events) override;
   std::uint64_t sent_bytes() const override { return head_sent_bytes_ + writer_.wire_bytes(); }
   std::uint64_t received_bytes() const override { return received_bytes_; }
 
