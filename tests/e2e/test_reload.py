@@ -290,7 +290,7 @@ def test_each_line_of_the_log_names_its_generation(gateway):
     running.write_config(config(2))
     assert wait_until(lambda: number_of(running.address) == "2")
     assert running.wait_log(lambda line: line["generation"] == 1) and running.wait_log(lambda line: line["generation"] == 2)
-    assert re.search(r"generation 2 is live on all workers, \d+\.\d ms", running.stderr())
+    assert wait_until(lambda: re.search(r"generation 2 is live on all workers, \d+\.\d ms", running.stderr()))
 
 
 def test_a_listener_widened_to_all_addresses_is_refused_with_the_reason(gateway):

@@ -26,9 +26,9 @@ def wait_until(holds, seconds=30):
     """Whether `holds()` came true in time. One that does costs no more than it takes, so the patience is for machines that are
     busy with other things."""
     deadline = time.monotonic() + seconds
-    while not holds() and time.monotonic() < deadline:
+    while not (has_come_true := holds()) and time.monotonic() < deadline:
         time.sleep(0.01)
-    return holds()
+    return has_come_true
 
 
 def free_port():
