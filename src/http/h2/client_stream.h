@@ -4,7 +4,6 @@
 // Pooled by its connection. Only on the worker's thread.
 
 #include <cstdint>
-#include <cstdlib>
 #include <optional>
 #include <string_view>
 #include <vector>
@@ -58,8 +57,6 @@ class ClientStream final : public SessionStream, public UpstreamHalf {
   std::size_t unsent_bytes() const override { return failure_ ? 0 : output_.bytes(); }
   void want_room() override;
   void cancel() override;
-  // There is no 101 in HTTP/2 (RFC 9113 section 8.6): ResponseHeadReader refuses it, so none is ever told.
-  TunnelEnd& switch_protocols(TunnelEvents&) override { std::abort(); }
   std::uint64_t sent_bytes() const override { return sent_bytes_ + output_.bytes(); }
   std::uint64_t received_bytes() const override { return received_bytes_; }
 

@@ -78,11 +78,6 @@ class ServerStream final : public SessionStream, private ClientHalf {
   void send_continue() override;
   void send_interim(const ResponseHead& head) override;
   bool send_head(const ResponseHead& head) override;
-  // No request of HTTP/2 asks for it: an `upgrade` field is malformed here (RFC 9113 section 8.6).
-  TunnelEnd* send_switch(const ResponseHead&, TunnelEvents&) override {
-    abort();
-    return nullptr;
-  }
   void send_body(net::Buffer bytes) override;
   void send_body(std::string_view bytes) override;
   void send_end(const FieldList* trailers) override;
