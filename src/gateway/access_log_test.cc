@@ -62,6 +62,8 @@ AccessRecord full_record() {
           .retry = "other endpoint: nothing had been sent",
           .request_bytes = 1,
           .response_bytes = 512,
+          .client_messages = 3,
+          .upstream_messages = 4,
           .duration_us = 2'391,
           .upstream_connect_us = 300,
           .upstream_first_byte_us = 1'500,
@@ -89,7 +91,8 @@ TEST(AccessLog, LooksLikeThis) {
       R"("path":"/users/42","query":"a=1","version":"1.1","scheme":"https","tls":"1.3","status":502,"cause":"upstream_reset",)"
       R"("detail":"closed in the body","side":"upstream","attempts":[{"endpoint":"10.0.0.7:8080",)"
       R"("outcome":"connect_refused","waited_us":210},{"endpoint":"10.0.0.8:8080","outcome":"ok","waited_us":1840}],)"
-      R"("retry":"other endpoint: nothing had been sent","request_bytes":1,"response_bytes":512,"duration_us":2391,)"
+      R"("retry":"other endpoint: nothing had been sent","request_bytes":1,"response_bytes":512,"client_messages":3,)"
+      R"("upstream_messages":4,"duration_us":2391,)"
       R"("upstream_connect_us":300,"upstream_first_byte_us":1500,"user_agent":"curl/8",)"
       R"("referer":"https://a.example/?x=1","generation":7})"
       "\n");
