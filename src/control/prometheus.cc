@@ -63,6 +63,7 @@ enum class Metric : std::uint8_t {
   endpoint_pending,
   endpoint_pending_refused,
   upstream_panic,
+  upstream_insecure,
   pool_connects,
   pool_connect_failures,
   pool_reuses,
@@ -75,7 +76,7 @@ enum class Metric : std::uint8_t {
   log_errors,
   log_failing
 };
-constexpr std::array<MetricInfo, 61> infos{{
+constexpr std::array<MetricInfo, 62> infos{{
     {"sluice_build_info", gauge, "Always 1; the labels say what is running.", "version, loop"},
     {"sluice_config_generation", gauge, "Generation of the plan in force; each accepted change adds one.", ""},
     {"sluice_config_loaded_timestamp_seconds", gauge, "When the plan in force came into force, in seconds since 1970.",
@@ -162,6 +163,8 @@ constexpr std::array<MetricInfo, 61> infos{{
     {"sluice_upstream_panic", gauge,
      "1 while so few endpoints are in service (health.panic_below) that requests are spread over all, else 0.",
      "upstream"},
+    {"sluice_upstream_insecure", gauge,
+     "1 while the upstream's certificates are not looked at (`insecure_skip_verify`), else 0.", "upstream"},
     {"sluice_pool_connects_total", counter, "Upstream connections tried.", ""},
     {"sluice_pool_connect_failures_total", counter, "Upstream connections that could not be made.", ""},
     {"sluice_pool_reuses_total", counter, "Attempts that found an idle upstream connection.", ""},
@@ -463,6 +466,9 @@ class Page {
     text_.family(info(Metric::upstream_panic));
     for (const UpstreamSnapshot& one : in_.upstreams)
       text_.sample({{"upstream", one.upstream}}, std::uint64_t{one.is_panicking});
+    text_.family(info(Metric::upstream_insecure));
+    for (const UpstreamSnapshot& one : in_.upstreams)
+      text_.sample({{"upstream", one.upstream}}, std::uint64_t{one.is_insecure});
   }
 
   void pool() {

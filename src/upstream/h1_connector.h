@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "http/h1/client_connection.h"
+#include "net/tls/stream.h"
 #include "upstream/pool.h"
 
 namespace sluice::upstream {
@@ -12,13 +13,17 @@ class H1Connector final : public Connector {
  public:
   H1Connector(net::Loop& loop, const http::h1::ClientSettings& settings) : loop_(loop), settings_(settings) {}
 
-  std::unique_ptr<http::UpstreamConnection> connect(const net::Address& to,
+  std::unique_ptr<http::UpstreamConnection> connect(const net::Address& to, const TlsPtr& tls,
                                                     http::UpstreamConnectionOwner& owner) override {
-    return std::make_unique<http::h1::ClientConnection>(loop_, to, settings_, owner);
+    const auto dial = [&](net::StreamHandler& handler) {
+      return tls == nullptr ? loop_.connect(to, handler) : net::tls::connect(loop_, to, handler, tls, sessions_);
+    };
+    return std::make_unique<http::h1::ClientConnection>(loop_, dial, settings_, owner);
   }
 
  private:
   net::Loop& loop_;
+  net::tls::ClientSessions sessions_;
   const http::h1::ClientSettings settings_;  // connections refer to it: the connector outlives the pool
 };
 

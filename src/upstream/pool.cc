@@ -17,8 +17,12 @@ void Pool::adopt(std::span<const std::unique_ptr<const Group>> groups) {
       member.endpoint->set_health(group->health());
       member.endpoint->set_max_pending(group->max_pending());
       Shelf& shelf = shelf_of(*member.endpoint);
-      shelf.keep_alive = group->keep_alive();
       shelf.is_kept = true;
+      shelf.keep_alive = group->keep_alive();
+      if (shelf.tls != group->tls()) {
+        close_all_idle(shelf);  // they were made under another trust
+        shelf.tls = group->tls();
+      }
     }
   }
   for (std::size_t slot = 0; slot < shelves_.size(); ++slot)
@@ -47,7 +51,8 @@ Link& Pool::connect(Shelf& shelf) {
   ++shelf.links;
   shelf.endpoint->count_connect();
   counters_.connects.add();
-  link.connection_ = connector_.connect(shelf.endpoint->address(), link);
+  link.tls_ = shelf.tls;
+  link.connection_ = connector_.connect(shelf.endpoint->address(), shelf.tls, link);
   return link;
 }
 
@@ -71,7 +76,7 @@ void Pool::put_back(Link& link) {
   Shelf& shelf = *link.shelf_;
   link.idle_since_ = loop_.now();
   Counter* why = why_close(link);
-  if (is_draining_ || !shelf.is_kept) why = &counters_.closed_removed;
+  if (is_draining_ || !shelf.is_kept || link.tls_ != shelf.tls) why = &counters_.closed_removed;
   if (why == nullptr && shelf.keep_alive.max_idle == 0) why = &counters_.closed_surplus;
   if (why != nullptr) {
     why->add();
@@ -94,6 +99,7 @@ void Pool::discard(Link& link) {
     shelf.endpoint->end_pending();
   }
   link.connection_.reset();
+  link.tls_.reset();
   link.state_ = Link::State::free;
   link.attempt_ = nullptr;
   free_links_.push_back(&link);
@@ -125,6 +131,14 @@ void Pool::remove_idle(Link& link) {
   link.state_ = Link::State::in_use;
   --shelf.idle;
   counters_.idle.subtract();
+}
+
+// The shelf stays while the plan has its endpoint.
+void Pool::close_all_idle(Shelf& shelf) {
+  while (shelf.oldest != nullptr) {
+    counters_.closed_removed.add();
+    discard(*shelf.oldest);
+  }
 }
 
 // Closes what is idle. The shelf may be gone afterwards.

@@ -49,7 +49,7 @@ struct FakeConnection final : http::UpstreamConnection {
 };
 
 struct FakeConnector final : Connector {
-  std::unique_ptr<http::UpstreamConnection> connect(const net::Address& to,
+  std::unique_ptr<http::UpstreamConnection> connect(const net::Address& to, const TlsPtr&,
                                                     http::UpstreamConnectionOwner& owner) override {
     auto made = std::make_unique<FakeConnection>(to, owner, alive);
     last = made.get();
