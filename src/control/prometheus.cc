@@ -46,14 +46,29 @@ enum class Metric : std::uint8_t {
   tls_certificates_refused,
   client_bytes,
   upstream_bytes,
+  http2_connections,
+  http2_connections_open,
+  http2_streams,
+  http2_streams_open,
+  http2_glitches,
+  http2_calmed,
+  http2_refused,
+  http2_stalled,
+  http2_memory,
   retries,
   retries_refused,
+  websockets,
+  websockets_open,
+  websocket_frames,
+  event_streams,
+  event_streams_open,
   gateway_answers,
   requests,
   request_duration,
   request_bytes,
   response_bytes,
   route_answers,
+  grpc_requests,
   upstream_connects,
   endpoint_requests,
   endpoint_in_flight,
@@ -76,7 +91,7 @@ enum class Metric : std::uint8_t {
   log_errors,
   log_failing
 };
-constexpr std::array<MetricInfo, 62> infos{{
+constexpr auto infos = std::to_array<MetricInfo>({
     {"sluice_build_info", gauge, "Always 1; the labels say what is running.", "version, loop"},
     {"sluice_config_generation", gauge, "Generation of the plan in force; each accepted change adds one.", ""},
     {"sluice_config_loaded_timestamp_seconds", gauge, "When the plan in force came into force, in seconds since 1970.",
@@ -135,8 +150,29 @@ constexpr std::array<MetricInfo, 62> infos{{
      "direction"},
     {"sluice_upstream_bytes_total", counter,
      "Bytes on upstream connections, heads included: in is received, out is sent.", "direction"},
+    {"sluice_http2_connections_total", counter, "Client connections that turned out to speak HTTP/2.", ""},
+    {"sluice_http2_connections_open", gauge, "Of these, open now.", ""},
+    {"sluice_http2_streams_total", counter, "Streams that clients opened.", ""},
+    {"sluice_http2_streams_open", gauge, "Streams open now.", ""},
+    {"sluice_http2_glitches_total", counter,
+     "Odd frames of clients, which spend `http2.max_glitches`, by kind: client_reset, server_reset, control_frame, "
+     "window_update, empty_frame, refused_stream, field_excess, window_stall.",
+     "kind"},
+    {"sluice_http2_calmed_total", counter,
+     "Connections ended with ENHANCE_YOUR_CALM because `http2.max_glitches` was used up.", ""},
+    {"sluice_http2_streams_refused_total", counter, "Streams refused by `http2.max_memory`.", ""},
+    {"sluice_http2_streams_stalled_total", counter,
+     "Streams reset because their client opened no window for `http2.window_stall_timeout`, or too little.", ""},
+    {"sluice_http2_memory_bytes", gauge, "Memory of the HTTP/2 machinery, part of `sluice_memory_bytes`.", ""},
     {"sluice_retries_total", counter, "Attempts after the first of an exchange.", ""},
     {"sluice_retries_refused_total", counter, "Attempts that an upstream's `retry_budget` did not allow.", ""},
+    {"sluice_websockets_total", counter, "WebSockets opened.", ""},
+    {"sluice_websockets_open", gauge, "WebSockets open now.", ""},
+    {"sluice_websocket_frames_total", counter,
+     "Frames that passed, by who sent them and their kind: continuation, text, binary, close, ping, pong.",
+     "from, kind"},
+    {"sluice_event_streams_total", counter, "Event streams (text/event-stream) begun.", ""},
+    {"sluice_event_streams_open", gauge, "Event streams open now.", ""},
     {"sluice_gateway_answers_total", counter,
      "Answers that the gateway itself made, and exchanges that it cut, by cause.", "cause"},
     {"sluice_requests_total", counter,
@@ -148,6 +184,11 @@ constexpr std::array<MetricInfo, 62> infos{{
     {"sluice_response_bytes_total", counter, "Bytes of responses sent, heads included.", "route"},
     {"sluice_route_answers_total", counter,
      "Answers that the gateway itself made, by route and cause. Only causes that happened are shown.", "route, cause"},
+    {"sluice_grpc_requests_total", counter,
+     "Calls of gRPC finished, by the number of their status. 2 (unknown) is also an answer without one. Only those "
+     "that "
+     "happened are shown.",
+     "route, grpc_status"},
     {"sluice_upstream_connects_total", counter, "Connections tried to the endpoint.", "upstream, endpoint"},
     {"sluice_endpoint_requests_total", counter, "Attempts sent to the endpoint.", "upstream, endpoint"},
     {"sluice_endpoint_in_flight", gauge, "Attempts that the endpoint has not finished, over all workers.",
@@ -176,7 +217,7 @@ constexpr std::array<MetricInfo, 62> infos{{
     {"sluice_log_bytes_total", counter, "Bytes written to the access log.", ""},
     {"sluice_log_write_errors_total", counter, "Failed attempts to open or write the access log.", ""},
     {"sluice_log_failing", gauge, "1 while the access log cannot be written, else 0.", ""},
-}};
+});
 static_assert(infos.back().name == "sluice_log_failing" &&
               static_cast<std::size_t>(Metric::log_failing) + 1 == infos.size());
 
@@ -350,6 +391,23 @@ class Page {
     single(Metric::descriptor_limit, in_.process.descriptor_limit);
   }
 
+  void streams() {
+    single(Metric::websockets, sum(&WorkerMetrics::websockets_opened));
+    single(Metric::websockets_open, sum(&WorkerMetrics::websockets_open));
+    text_.family(info(Metric::websocket_frames));
+    using http::websocket::FrameCounts;
+    for (const auto& [from, member] : {std::pair{"client", &WorkerMetrics::websocket_from_client},
+                                       std::pair{"upstream", &WorkerMetrics::websocket_from_upstream}}) {
+      for (std::size_t kind = 0; kind < FrameCounts::kinds; ++kind) {
+        std::uint64_t frames = 0;
+        for (const WorkerMetrics* worker : in_.workers) frames += (worker->*member).frames[kind].value();
+        text_.sample({{"from", from}, {"kind", FrameCounts::names[kind]}}, frames);
+      }
+    }
+    single(Metric::event_streams, sum(&WorkerMetrics::event_streams_opened));
+    single(Metric::event_streams_open, sum(&WorkerMetrics::event_streams_open));
+  }
+
   void workers() {
     single(Metric::connections, sum(&WorkerMetrics::connections_accepted));
     single(Metric::connections_open, sum(&WorkerMetrics::connections_open));
@@ -375,8 +433,10 @@ class Page {
     tls();
     both_directions(Metric::client_bytes, &WorkerMetrics::client_bytes_in, &WorkerMetrics::client_bytes_out);
     both_directions(Metric::upstream_bytes, &WorkerMetrics::upstream_bytes_in, &WorkerMetrics::upstream_bytes_out);
+    http2();
     single(Metric::retries, sum(&WorkerMetrics::retries));
     single(Metric::retries_refused, sum(&WorkerMetrics::retries_refused));
+    streams();
     text_.family(info(Metric::gateway_answers));
     for (std::size_t cause = 0; in_.causes != nullptr && cause < in_.causes->size(); ++cause) {
       std::uint64_t answers = 0;
@@ -409,6 +469,30 @@ class Page {
     single(Metric::tls_certificates_refused, in_.certificates_refused);
   }
 
+  template <class Number>
+  auto sum_http2(Number http::h2::ServerCounters::* member) const {
+    decltype((in_.workers[0]->http2.*member).value()) total = 0;
+    for (const WorkerMetrics* worker : in_.workers) total += (worker->http2.*member).value();
+    return total;
+  }
+  void http2() {
+    using Counters = http::h2::ServerCounters;
+    single(Metric::http2_connections, sum_http2(&Counters::connections));
+    single(Metric::http2_connections_open, sum_http2(&Counters::connections_open));
+    single(Metric::http2_streams, sum_http2(&Counters::streams));
+    single(Metric::http2_streams_open, sum_http2(&Counters::streams_open));
+    text_.family(info(Metric::http2_glitches));
+    for (std::size_t kind = 0; kind < http::h2::oddity_count; ++kind) {
+      std::uint64_t total = 0;
+      for (const WorkerMetrics* worker : in_.workers) total += worker->http2.oddities[kind].value();
+      text_.sample({{"kind", http::h2::oddity_name(static_cast<http::h2::Oddity>(kind))}}, total);
+    }
+    single(Metric::http2_calmed, sum_http2(&Counters::calmed));
+    single(Metric::http2_refused, sum_http2(&Counters::refused_for_memory));
+    single(Metric::http2_stalled, sum_http2(&Counters::stalled));
+    single(Metric::http2_memory, sum_http2(&Counters::session_bytes));
+  }
+
   struct UsedRoute {
     std::string_view name;
     gateway::RouteStats::Totals totals;
@@ -433,6 +517,13 @@ class Page {
           text_.sample({{"route", route.name}, {"cause", in_.causes->code(cause)}}, answers);
       }
     }
+    text_.family(info(Metric::grpc_requests));
+    for (const UsedRoute& route : used) grpc(route);
+  }
+  void grpc(const UsedRoute& route) {
+    for (std::size_t status = 0; status < route.totals.grpc.size(); ++status)
+      if (const std::uint64_t count = route.totals.grpc[status]; count > 0)
+        text_.sample({{"route", route.name}, {"grpc_status", std::to_string(status)}}, count);
   }
   // All five classes, so that a rate over a class is 0 rather than absent before its first exchange.
   void requests_of(const UsedRoute& route) {

@@ -118,7 +118,7 @@ class Service {
   void on_signal(int number);
   void announce_drain();
   void on_drain_delay_over() { drain(); }
-  void drain(Duration silent_patience = gateway::Worker::silent_patience);
+  void drain(Duration silent_patience = gateway::Worker::silent_patience, bool is_replaced = false);
   void on_worker_drained();
   void cut();
   void on_drain_timeout();

@@ -38,7 +38,7 @@ void Service::announce_drain() {
   loop_->set_timer(drain_delay_timer_, drain_delay_);
 }
 
-void Service::drain(Duration silent_patience) {
+void Service::drain(Duration silent_patience, bool is_replaced) {
   is_draining_ = true;
   drain_delay_timer_.cancel();
   undrained_ = static_cast<unsigned>(workers_.size());
@@ -49,7 +49,9 @@ void Service::drain(Duration silent_patience) {
   for (const OpenListener& listener : listeners_) keys.push_back(listener.key);
   sockets_->release(keys);
   for (WorkerThread& entry : workers_)
-    entry.worker->post([&worker = *entry.worker, silent_patience] { worker.drain(silent_patience); });
+    entry.worker->post([&worker = *entry.worker, silent_patience, is_replaced] {
+      worker.drain(silent_patience, is_replaced);
+    });
   loop_->set_timer(drain_timer_, drain_timeout_);
 }
 

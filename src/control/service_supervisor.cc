@@ -27,7 +27,7 @@ void Service::on_supervisor(std::string_view text) {
     sockets_->release(std::span(&key, 1));
     // Another process serves, and nobody waits for this one's end: idle connections need not be closed under their
     // clients, but end as they usually do. Those that nobody uses for so long hold no process back.
-    drain(std::max<Duration>(drain_timeout_ / 2, gateway::Worker::silent_patience));
+    drain(std::max<Duration>(drain_timeout_ / 2, gateway::Worker::silent_patience), true);
   } else if (verb == "counts") {
     read_counts(text);
   } else if (verb == "proven") {

@@ -34,6 +34,8 @@ enum class Field : std::uint8_t {
   retry,
   request_bytes,
   response_bytes,
+  client_messages,
+  upstream_messages,
   duration_us,
   upstream_connect_us,
   upstream_first_byte_us,
@@ -41,7 +43,7 @@ enum class Field : std::uint8_t {
   referer,
   generation
 };
-constexpr std::array<AccessField, 29> fields{{
+constexpr auto fields = std::to_array<AccessField>({
     {"time", "When the first byte of the request came: RFC 3339, UTC, milliseconds."},
     {"id", "Id of the exchange: the same as in problem bodies and in what `request_id` forwards."},
     {"listener", "Name of the listener it came in by."},
@@ -71,6 +73,8 @@ constexpr std::array<AccessField, 29> fields{{
     {"retry", "Why a further attempt was or was not made. Absent when the first one succeeded."},
     {"request_bytes", "Bytes of the request as received: its head, its body and their framing."},
     {"response_bytes", "Bytes of the response as sent: its head, its body and their framing."},
+    {"client_messages", "Complete messages that the client sent over a WebSocket. Absent when it was none."},
+    {"upstream_messages", "Complete messages that the upstream sent over a WebSocket. Absent when it was none."},
     {"duration_us", "Microseconds from the request's first byte to the response's last."},
     {"upstream_connect_us",
      "Microseconds until a new connection to the upstream stood. Absent when a pooled one served."},
@@ -79,7 +83,7 @@ constexpr std::array<AccessField, 29> fields{{
     {"user_agent", "Request field User-Agent. Absent when not sent."},
     {"referer", "Request field Referer; its query is masked like `query`. Absent when not sent."},
     {"generation", "Generation of the plan that the exchange ran under."},
-}};
+});
 static_assert(static_cast<std::size_t>(Field::generation) + 1 == fields.size() && fields.back().name == "generation");
 
 constexpr std::string_view endpoint_key = "{\"endpoint\":";
@@ -210,7 +214,7 @@ class Line {
     put_number(value);
   }
   template <Field field>
-  void duration(std::int64_t value) {
+  void count(std::int64_t value) {
     if (value != AccessRecord::absent) number<field>(value);
   }
   void time(WallTime value) {
@@ -306,9 +310,11 @@ std::size_t format_access(const AccessRecord& record, char* out) {
   line.text<Field::retry>(record.retry);
   line.number<Field::request_bytes>(record.request_bytes);
   line.number<Field::response_bytes>(record.response_bytes);
+  line.count<Field::client_messages>(record.client_messages);
+  line.count<Field::upstream_messages>(record.upstream_messages);
   line.number<Field::duration_us>(record.duration_us);
-  line.duration<Field::upstream_connect_us>(record.upstream_connect_us);
-  line.duration<Field::upstream_first_byte_us>(record.upstream_first_byte_us);
+  line.count<Field::upstream_connect_us>(record.upstream_connect_us);
+  line.count<Field::upstream_first_byte_us>(record.upstream_first_byte_us);
   line.text<Field::user_agent>(record.user_agent);
   line.query<Field::referer>(record.referer, append_url);
   line.number<Field::generation>(record.generation);
@@ -323,5 +329,9 @@ bool write_access(const AccessRecord& record, ByteRing& ring) {
 }
 
 std::span<const AccessField> access_log_fields() { return fields; }
+
+std::string_view side_name(Side side) {
+  return side == Side::client ? "client" : side == Side::upstream ? "upstream" : "gateway";
+}
 
 }  // namespace sluice::gateway

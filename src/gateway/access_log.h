@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "base/byte_ring.h"
+#include "base/result.h"
 #include "base/time.h"
 
 namespace sluice::gateway {
@@ -48,6 +49,8 @@ struct AccessRecord {
   std::string_view retry;                   // why a retry was or was not made
   std::int64_t request_bytes = 0;
   std::int64_t response_bytes = 0;
+  std::int64_t client_messages = absent;    // of a WebSocket, complete ones
+  std::int64_t upstream_messages = absent;
   std::int64_t duration_us = 0;
   std::int64_t upstream_connect_us = absent;
   std::int64_t upstream_first_byte_us = absent;
@@ -73,6 +76,9 @@ struct AccessField {
   std::string_view meaning;
 };
 std::span<const AccessField> access_log_fields();
+
+// "client", "gateway", "upstream".
+std::string_view side_name(Side side);
 
 // Names of query parameters whose values are not logged. Compared without regard to case, after percent-decoding.
 std::span<const std::string_view> masked_query_names();

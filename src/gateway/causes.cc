@@ -14,6 +14,7 @@ std::span<const Cause* const> causes() {
       &upstream_timeout_first_byte,
       &upstream_timeout_idle,
       &upstream_timeout_request,
+      &grpc_deadline_exceeded,
       &upstream_reset,
       &upstream_response_malformed,
       &response_field_refused,
@@ -25,6 +26,12 @@ std::span<const Cause* const> causes() {
       &client_connections_exceeded,
       &gateway_no_local_port,
       &upstream_pending_exceeded,
+      &websocket_not_allowed,
+      &stream_idle,
+      &stream_max_age,
+      &stream_route_changed,
+      &stream_listener_removed,
+      &stream_drained,
   };
   return all;
 }

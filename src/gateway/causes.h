@@ -34,6 +34,9 @@ inline constexpr Cause upstream_timeout_idle{"upstream_timeout_idle", 504, Side:
 inline constexpr Cause upstream_timeout_request{
     "upstream_timeout_request", 504, Side::upstream, "upstream timed out",
     "The exchange, all attempts together, took longer than `request_timeout`."};
+inline constexpr Cause grpc_deadline_exceeded{
+    "grpc_deadline_exceeded", 504, Side::upstream, "deadline exceeded",
+    "A gRPC call was not answered within its client's `grpc-timeout`. The upstream's stream was given up."};
 inline constexpr Cause upstream_reset{
     "upstream_reset", 502, Side::upstream, "upstream closed the connection",
     "The upstream closed or reset the connection before its response was complete. When part of the response had been "
@@ -73,6 +76,25 @@ inline constexpr Cause gateway_no_local_port{
     "gateway_no_local_port", 503, Side::gateway, "gateway overloaded",
     "The system has no local port (or no address of that family) left for a connection to any endpoint tried. Widen "
     "`net.ipv4.ip_local_port_range`, add endpoints, or keep more connections (`keep_alive.max_idle`)."};
+
+inline constexpr Cause websocket_not_allowed{"websocket_not_allowed", 403, Side::client, "WebSocket not allowed",
+                                             "The request asks for a WebSocket, and its route has `websocket: false`."};
+inline constexpr Cause stream_idle{
+    "stream_idle", 408, Side::client, "stream was idle",
+    "No byte moved either way for the `idle_timeout` of `websocket` or `event_stream`. A WebSocket is closed with 1001."};
+inline constexpr Cause stream_max_age{
+    "stream_max_age", 503, Side::gateway, "stream reached its age",
+    "The stream was open for `max_age` of `websocket` or `event_stream`. A WebSocket is closed with 1001."};
+inline constexpr Cause stream_route_changed{
+    "stream_route_changed", 503, Side::gateway, "route changed",
+    "A reload removed the stream's route, or changed its match or a policy that may keep a request out (stages `edge` "
+    "to `admit`, and those that answer). The client may try again and is judged anew. A WebSocket is closed with 1012."};
+inline constexpr Cause stream_listener_removed{
+    "stream_listener_removed", 503, Side::gateway, "listener removed",
+    "A reload removed the listener that the stream came in by. A WebSocket is closed with 1001."};
+inline constexpr Cause stream_drained{
+    "stream_drained", 503, Side::gateway, "gateway stops",
+    "The process stops, or another takes its place. A WebSocket is closed with 1001, or with 1012 in the second case."};
 
 std::span<const Cause* const> causes();
 

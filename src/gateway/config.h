@@ -2,6 +2,7 @@
 // The whole config file as structs: what a user may write, with its defaults and meanings. docs/configuration.md and
 // `sluice schema` are generated from these tables.
 
+#include <algorithm>
 #include <array>
 #include <chrono>
 #include <cstdint>
@@ -10,8 +11,11 @@
 #include <vector>
 
 #include "config/value.h"
+#include "gateway/event_stream_config.h"
+#include "gateway/http2_config.h"
 #include "gateway/limits_config.h"
 #include "gateway/tls_config.h"
+#include "gateway/websocket_config.h"
 #include "net/address.h"
 #include "policy/entry.h"
 #include "route/config.h"
@@ -75,8 +79,21 @@ struct ListenerConfig {
   milliseconds request_header_timeout{10'000};
   milliseconds keep_alive_timeout{60'000};
   milliseconds client_idle_timeout{60'000};
+  std::vector<Protocol> protocols{Protocol::http1, Protocol::http2};
+  Http2Config http2;
   LimitsConfig limits;
+  WebSocketConfig websocket;
+  EventStreamConfig event_stream;
   config::Place place;
+
+  bool speaks(Protocol protocol) const { return std::ranges::find(protocols, protocol) != protocols.end(); }
+  // What is offered over TLS (RFC 7301), the preferred first.
+  std::vector<std::string> alpn() const {
+    std::vector<std::string> names;
+    if (speaks(Protocol::http2)) names.emplace_back("h2");
+    if (speaks(Protocol::http1)) names.emplace_back("http/1.1");
+    return names;
+  }
 
   static constexpr const char* doc = "An address that clients connect to.";
   static constexpr auto fields() {
@@ -93,7 +110,17 @@ struct ListenerConfig {
               "How long a connection may stand idle between requests."),
         field("client_idle_timeout", &ListenerConfig::client_idle_timeout, milliseconds{10}, hours{24},
               "How long a client may neither send a byte of a body nor take a byte of an answer."),
+        field("protocols", &ListenerConfig::protocols,
+              "What clients may speak. Over TLS they choose (ALPN); `http2` in the clear is by prior knowledge: the client's "
+              "first bytes say so.")
+            .one_or_many()
+            .non_empty(),
+        field("http2", &ListenerConfig::http2, "What one HTTP/2 connection of a client may do."),
         field("limits", &ListenerConfig::limits, "Bounds on what one client may make the gateway hold and wait for."),
+        field("websocket", &ListenerConfig::websocket,
+              "What an open WebSocket may do. A route's `websocket` replaces single keys of it."),
+        field("event_stream", &ListenerConfig::event_stream,
+              "How long an event stream may go on. A route's `event_stream` replaces single keys of it."),
     };
   }
 };
@@ -132,6 +159,8 @@ struct RouteConfig {
   upstream::TimeoutsConfig timeouts;
   EncodedSlash encoded_slash = EncodedSlash::reject;
   Priority priority = Priority::normal;
+  RouteWebSocketConfig websocket;
+  RouteEventStreamConfig event_stream;
   config::Place place;
 
   static constexpr const char* doc = "Which requests, what is done to them, and where they go.";
@@ -152,6 +181,10 @@ struct RouteConfig {
               "segment."),
         field("priority", &RouteConfig::priority,
               "Who is served when the gateway is overloaded: requests of `critical` routes are shed last."),
+        field("websocket", &RouteConfig::websocket,
+              "WebSockets pass by every route that sends to an upstream. `false`: a request for one is answered 403. A "
+              "map: what differs from the listener's `websocket`."),
+        field("event_stream", &RouteConfig::event_stream, "What differs from the listener's `event_stream`."),
     };
   }
 };
@@ -240,6 +273,7 @@ struct RootConfig {
   SharedLimitsConfig limits;
   milliseconds drain_delay{5'000};
   milliseconds drain_timeout{30'000};
+  milliseconds stream_close_spread{5'000};
   std::string user;
   std::string group;
 
@@ -263,6 +297,10 @@ struct RootConfig {
               "to close, so that balancers look away first: longer than they take to notice. SIGINT does not wait."),
         field("drain_timeout", &RootConfig::drain_timeout, milliseconds{0}, hours{24},
               "How long SIGTERM waits, after `drain_delay`, for exchanges in progress."),
+        field("stream_close_spread", &RootConfig::stream_close_spread, milliseconds{0}, hours{1},
+              "When the process stops or is replaced, or their listener is removed, WebSockets and event streams are "
+              "ended one by one over this time, so that their clients do not come back all at once. Keep it below "
+              "`drain_timeout`."),
         field("user", &RootConfig::user,
               "Whom the gateway process becomes when it was started as root, once its sockets and its log are open: a "
               "name or a number. Read at the start only."),

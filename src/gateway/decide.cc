@@ -53,6 +53,10 @@ Decision decide(const Plan& plan, const ListenerPlan& listener, policy::Exchange
     exchange.reply(http::request_target_refused, "an encoded slash, and the route does not keep them");
     return decision;
   }
+  if (exchange.request().asks_websocket && !route.allows_websocket) {
+    exchange.reply(websocket_not_allowed);
+    return decision;
+  }
   if (!run_chain(route.chain, exchange, decision)) return decision;
   decision.target = &pick_target(route, exchange.facts().random);
   return decision;

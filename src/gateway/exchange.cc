@@ -6,6 +6,7 @@
 #include "gateway/fault_reply.h"
 #include "gateway/worker.h"
 #include "http/causes.h"
+#include "http/grpc.h"
 #include "net/security.h"
 
 namespace sluice::gateway {
@@ -19,10 +20,14 @@ void Exchange::start(const ListenerPlan& listener, PlanSlots::Pin plan, http::Cl
   upstream_ = nullptr;
   endpoint_ = nullptr;
   tried_ = {};
+  request_trailers_ = {};
   decision_ = {};
   cause_ = nullptr;
   detail_ = "";
   begun_at_ = half.started_at();
+  deadline_ = Instant::max();
+  is_grpc_ = false;
+  grpc_status_ = http::grpc::unknown;
   first_byte_at_ = {};
   request_body_bytes_ = 0;
   connect_us_ = AccessRecord::absent;
@@ -58,6 +63,11 @@ http::ClientEvents* Exchange::begin(const ListenerPlan& listener, PlanSlots::Pin
   start(listener, std::move(plan), half);
   is_in_begin_ = true;
   view_.begin(facts_of(request));
+  if (http::grpc::is_grpc(request.fields)) {
+    is_grpc_ = true;
+    if (const Duration timeout = http::grpc::timeout_of(request.fields); timeout > Duration::zero())
+      deadline_ = begun_at_ + timeout;
+  }
   if (const char* const why = is_pressed ? why_shed() : nullptr) {
     answer(gateway_overloaded, why);
   } else if (is_misdirected()) {
@@ -99,6 +109,7 @@ void Exchange::refuse(const ListenerPlan& listener, PlanSlots::Pin plan, http::C
   http::Request* const seen = half.arena().make<http::Request>();  // enough of one for the log line
   seen->method = http::Method::other;
   seen->method_name = refused.method;
+  seen->is_http2 = refused.is_http2;
   const std::size_t mark = std::min(refused.target.find('?'), refused.target.size());
   seen->path = refused.target.substr(0, mark);
   if (mark < refused.target.size())
@@ -128,7 +139,10 @@ void Exchange::send_made_reply() {
     cause_ = reply.cause;
     detail_ = reply.detail;
   }
-  response_ = reply_head(view_, worker_.http_date());
+  const bool is_grpc_fault = is_grpc_ && reply.cause != nullptr;
+  response_ =
+      is_grpc_fault ? http::grpc::fault_head(*reply.cause, view_.arena()) : reply_head(view_, worker_.http_date());
+  if (is_grpc_fault) grpc_status_ = http::grpc::status_of(*reply.cause);
   view_.set_response(response_);
   run_response_chain(*listener_, decision_, view_);
   status_ = response_.status;
@@ -141,7 +155,7 @@ void Exchange::send_made_reply() {
   finish(End::complete);
 }
 
-void Exchange::finish(End end) {
+void Exchange::finish(End end, const http::FieldList* trailers) {
   timer_.cancel();
   kept_body_.drop();
   record(end);
@@ -150,7 +164,8 @@ void Exchange::finish(End end) {
   const bool is_in_begin = is_in_begin_;
   state_ = State::over;
   client_ = nullptr;
-  if (end == End::complete) client.send_end(nullptr);
+  if (planless_) forget_stream();
+  if (end == End::complete) client.send_end(trailers);
   if (end == End::cut) client.abort();
   if (!is_in_begin) worker.recycle(*this);
 }

@@ -18,7 +18,9 @@ void Exchange::connect(bool fresh_only) {
   state_ = State::connecting;
   attempt_at_ = moved_at_ = worker_.loop().now();
   endpoint_->begin();
-  if (decision_.target->timeouts.request.count() > 0) arm_timer();
+  if (has_deadline()) arm_timer();
+  // A WebSocket has its connection to itself, from its first byte (S20).
+  fresh_only |= view_.request().asks_websocket;
   attempt_.start(worker_.pool(), *endpoint_, decision_.target->timeouts, fresh_only, *this);
 }
 
@@ -103,7 +105,7 @@ void Exchange::repeat_request_body() {
   for (net::Buffer& piece : kept_body_.take()) {
     if (!piece.empty()) upstream_->send_body(std::move(piece));
   }
-  is_request_done_ ? upstream_->send_end(nullptr) : client_->pull_body();
+  is_request_done_ ? upstream_->send_end(passed(request_trailers_)) : client_->pull_body();
 }
 
 void Exchange::end_attempt(upstream::Outcome outcome, const char* what) {
@@ -175,7 +177,11 @@ void Exchange::give_up_upstream(upstream::Outcome outcome, const char* what) {
 
 // What is waited for now, and until when. A side that waits for the other is not blamed.
 Exchange::Deadline Exchange::next_deadline() const {
-  const upstream::Timeouts& timeouts = decision_.target->timeouts;
+  if (stream_) {
+    // While the client takes nothing, the upstream is not silent but unheard.
+    return stream_->next_deadline(waits_for_client_ ? worker_.loop().now() : moved_at_);
+  }
+  const upstream::Timeouts& timeouts = planless_ ? planless_->timeouts : decision_.target->timeouts;
   const Instant now = worker_.loop().now();
   Deadline next{.at = now + timeouts.idle, .cause = nullptr};
   if (state_ == State::connecting) {
@@ -187,6 +193,7 @@ Exchange::Deadline Exchange::next_deadline() const {
   }
   if (timeouts.request.count() > 0 && begun_at_ + timeouts.request < next.at)
     next = {.at = begun_at_ + timeouts.request, .cause = &upstream_timeout_request};
+  if (deadline_ < next.at) next = {.at = deadline_, .cause = &grpc_deadline_exceeded};
   return next;
 }
 
@@ -206,7 +213,8 @@ void Exchange::arm_timer() {
 void Exchange::on_timer() {
   const Deadline deadline = next_deadline();
   if (deadline.cause == nullptr || deadline.at > worker_.loop().now()) return arm_timer();
-  if (deadline.cause != &upstream_timeout_request && is_request_moving()) {
+  if (stream_) return end_event_stream(*deadline.cause);
+  if (deadline.cause != &upstream_timeout_request && deadline.cause != &grpc_deadline_exceeded && is_request_moving()) {
     moved_at_ = request_done_at_ = worker_.loop().now();
     return arm_timer();
   }

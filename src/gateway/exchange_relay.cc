@@ -7,6 +7,7 @@
 #include "gateway/exchange.h"
 #include "gateway/worker.h"
 #include "http/causes.h"
+#include "http/grpc.h"
 
 namespace sluice::gateway {
 
@@ -31,13 +32,14 @@ void Exchange::on_request_body(net::Buffer bytes) {
   upstream_->want_room();
 }
 
-void Exchange::on_request_end(const http::FieldList&) {  // trailers are dropped (S24)
+void Exchange::on_request_end(const http::FieldList& trailers) {
   moved_at_ = request_done_at_ = worker_.loop().now();
   is_request_done_ = true;
+  request_trailers_ = trailers;
   if (upstream_ == nullptr) return;
-  upstream_->send_end(nullptr);
+  upstream_->send_end(passed(request_trailers_));
   // A large rest takes its time to leave: the wait for the answer begins when it has.
-  if (upstream_->unsent_bytes() > plan_->limits.exchange_buffer_bytes / 4) upstream_->want_room();
+  if (is_full(4 * upstream_->unsent_bytes())) upstream_->want_room();
   arm_timer();
 }
 
@@ -77,12 +79,14 @@ void Exchange::on_response_head(const http::ResponseHead& head) {
   kept_body_.drop();
   endpoint_->end_probe(tried_);
   response_ = head;
+  if (is_grpc_) grpc_status_ = http::grpc::status_of(head.fields);  // trailers-only; else the trailers will tell
   // RFC 9110 section 6.6.1: who forwards a response without a date gives it one.
   if (response_.fields.find(http::FieldId::date) == nullptr)
     response_.fields.add(view_.arena(), "date", worker_.http_date());
   view_.set_response(response_);
   run_response_chain(*listener_, decision_, view_);
   status_ = response_.status;
+  if (head.status == 101) return open_tunnel();
   if (!client_->send_head(response_)) {
     give_up_upstream(upstream::Outcome::bad_response, response_field_refused.code);
     cause_ = &response_field_refused;
@@ -90,6 +94,8 @@ void Exchange::on_response_head(const http::ResponseHead& head) {
     return finish(End::ended);
   }
   is_head_sent_ = true;
+  if (is_event_stream(response_)) begin_event_stream();
+  if (planless_) return upstream_->pull_body();
   // The timer stands at first_byte's deadline: an idle timeout that is shorter needs it sooner.
   const upstream::Timeouts& timeouts = decision_.target->timeouts;
   if (timeouts.idle < timeouts.first_byte) arm_timer();
@@ -111,10 +117,11 @@ void Exchange::on_client_room() {
   upstream_->pull_body();
 }
 
-void Exchange::on_response_end(const http::FieldList&) {
+void Exchange::on_response_end(const http::FieldList& trailers) {
   timer_.cancel();
+  if (is_grpc_ && trailers.size() > 0) grpc_status_ = http::grpc::status_of(trailers);
   end_attempt(upstream::Outcome::success, "ok");
-  finish(End::complete);
+  finish(End::complete, passed(trailers));
 }
 
 }  // namespace sluice::gateway

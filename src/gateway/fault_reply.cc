@@ -30,6 +30,7 @@ void make_fault_reply(const Cause& cause, policy::Exchange& exchange) {
   reply.content_type = problem_type;
   reply.body = problem(cause, exchange.arena(), ",\"id\":\"", exchange.id(), "\"");
   exchange.add_reply_field("cache-control", "no-store");
+  if (cause.status == 426) exchange.add_reply_field("sec-websocket-version", "13");  // RFC 6455 section 4.4
   if (cause.status == 503) exchange.add_reply_field("retry-after", retry_after);
 }
 

@@ -9,7 +9,7 @@
 namespace sluice::gateway {
 
 // Fills the exchange's reply with problem+json (RFC 9457): status, title, cause code and the request's id; no address,
-// no name of an upstream, no text from one. 503 carries Retry-After.
+// no name of an upstream, no text from one. 503 carries Retry-After, 426 Sec-WebSocket-Version.
 void make_fault_reply(const Cause& cause, policy::Exchange& exchange);
 
 // The head of the answer that stands in the exchange's reply, before the response policies see it. A reply with a cause

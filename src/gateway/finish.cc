@@ -8,10 +8,6 @@ namespace sluice::gateway {
 
 namespace {
 
-std::string_view side_name(Side side) {
-  return side == Side::client ? "client" : side == Side::upstream ? "upstream" : "gateway";
-}
-
 std::int64_t microseconds(Duration duration) {
   return std::chrono::duration_cast<std::chrono::microseconds>(duration).count();
 }
@@ -33,36 +29,59 @@ void Exchange::record(End end) {
   metrics.client_bytes_in.add(received);
   metrics.client_bytes_out.add(sent);
   metrics.answered_here(cause);
-  RouteStats& stats = decision_.route != nullptr ? *decision_.route->stats : *plan_->unrouted;
+  RouteStats& stats = planless_                    ? *planless_->stats
+                      : decision_.route != nullptr ? *decision_.route->stats
+                                                   : *plan_->unrouted;
   stats.record({.worker = worker_.number(),
-                .listener = listener_->number,
+                .listener = planless_ ? planless_->listener_number : listener_->number,
                 .status = status_,
                 .duration = duration,
                 .request_bytes = received,
                 .response_bytes = sent,
-                .cause = cause});
-  if (plan_->is_access_logged) log(duration, received, sent);
+                .cause = cause,
+                .grpc_status = !is_grpc_                              ? RouteStats::not_grpc
+                               : end == End::cut && cause_ != nullptr ? http::grpc::status_of(*cause_)
+                                                                      : grpc_status_});
+  if (planless_ ? planless_->is_logged : plan_->is_access_logged) log(duration, received, sent);
+}
+
+// The request is answered, and its statistics are those of a request; what follows is a stream's: it goes on counting
+// as one in flight, and has the log line.
+void Exchange::record_upgrade(std::uint64_t received, std::uint64_t sent) {
+  worker_.metrics().client_bytes_in.add(received);
+  worker_.metrics().client_bytes_out.add(sent);
+  decision_.route->stats->record({.worker = worker_.number(),
+                                  .listener = listener_->number,
+                                  .status = status_,
+                                  .duration = worker_.loop().now() - begun_at_,
+                                  .request_bytes = received,
+                                  .response_bytes = sent,
+                                  .cause = CauseTable::none});
 }
 
 void Exchange::log(Duration duration, std::uint64_t received, std::uint64_t sent) {
+  IpText client;
+  (void)write_access(describe(duration, received, sent, client), worker_.log_ring());  // a full ring counts the line
+}
+
+// `client`: memory for a text of the record.
+AccessRecord Exchange::describe(Duration duration, std::uint64_t received, std::uint64_t sent, IpText& client) {
   const http::Request& request = view_.request();
-  char client[net::Address::most_ip_bytes];
   const bool is_behind_proxy = view_.client() != view_.facts().peer;
   const std::size_t logged = std::min<std::size_t>(attempt_count_, attempts_.size());
-  const AccessRecord record{
+  AccessRecord record{
       .time = worker_.loop().wall_now() - duration,
       .id = view_.id(),
-      .listener = listener_->name,
-      .route = decision_.route != nullptr ? std::string_view(decision_.route->name) : std::string_view(),
-      .upstream = decision_.target != nullptr ? std::string_view(decision_.target->group->name()) : std::string_view(),
       .endpoint = last_endpoint_,
-      .client = is_behind_proxy ? std::string_view(client, view_.client().write_ip(client)) : view_.peer_ip(),
+      .client = is_behind_proxy ? std::string_view(client.data(), view_.client().write_ip(client.data())) : view_.peer_ip(),
       .peer = is_behind_proxy ? view_.peer_ip() : std::string_view(),
       .method = request.method_name,
       .host = request.host,
       .path = request.path,
       .query = request.query,
-      .version = request.is_http10 ? "1.0" : "1.1",
+      .version = request.is_http2    ? "2"
+                  : request.is_http10 ? "1.0"
+                                      : "1.1",
       .scheme = tls_version_.empty() ? std::string_view() : std::string_view("https"),
       .tls = tls_version_,
       .status = status_,
@@ -79,9 +98,19 @@ void Exchange::log(Duration duration, std::uint64_t received, std::uint64_t sent
           first_byte_at_ != Instant{} ? microseconds(first_byte_at_ - attempt_at_) : AccessRecord::absent,
       .user_agent = value_of(request.fields, http::FieldId::user_agent),
       .referer = value_of(request.fields, http::FieldId::referer),
-      .generation = plan_->generation,
   };
-  (void)write_access(record, worker_.log_ring());  // a full ring counts the lost line itself
+  if (planless_) {
+    record.listener = planless_->listener;
+    record.route = planless_->route;
+    record.upstream = planless_->upstream;
+    record.generation = planless_->generation;
+    return record;
+  }
+  record.listener = listener_->name;
+  if (decision_.route != nullptr) record.route = decision_.route->name;
+  if (decision_.target != nullptr) record.upstream = decision_.target->group->name();
+  record.generation = plan_->generation;
+  return record;
 }
 
 }  // namespace sluice::gateway

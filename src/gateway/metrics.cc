@@ -74,6 +74,7 @@ struct alignas(64) RouteStats::Slot {
   ~Slot() {
     for (auto& counts : by_listener) delete counts.load(std::memory_order_relaxed);
     delete causes.load(std::memory_order_relaxed);
+    delete grpc.load(std::memory_order_relaxed);
   }
 
   ByClass& requests(std::uint32_t listener) {
@@ -90,6 +91,12 @@ struct alignas(64) RouteStats::Slot {
     (*counts)[cause].add();
   }
 
+  void add_grpc(std::uint8_t status) {
+    ByGrpcStatus* counts = grpc.load(std::memory_order_relaxed);
+    if (counts == nullptr) grpc.store(counts = new ByGrpcStatus, std::memory_order_release);
+    (*counts)[status].add();
+  }
+
   // What nearly every request touches stands in the first two cache lines: of many routes it is nearly always cold.
   const std::uint32_t first_listener;
   ByClass first_requests;
@@ -97,6 +104,7 @@ struct alignas(64) RouteStats::Slot {
   Counter response_bytes;
   Histogram durations;
   std::atomic<std::vector<Counter>*> causes{nullptr};
+  std::atomic<ByGrpcStatus*> grpc{nullptr};
   std::array<std::atomic<ByClass*>, ListenerNumbers::most> by_listener{};  // but the first
 
  private:
@@ -128,6 +136,14 @@ void RouteStats::record(const Sample& sample) {
   mine.request_bytes.add(sample.request_bytes);
   mine.response_bytes.add(sample.response_bytes);
   mine.add_cause(sample.cause);  // `none` is no index
+  if (sample.grpc_status < http::grpc::status_count) mine.add_grpc(sample.grpc_status);
+}
+
+void RouteStats::record_stream(const Sample& sample) {
+  Slot& mine = slot(sample);
+  mine.request_bytes.add(sample.request_bytes);
+  mine.response_bytes.add(sample.response_bytes);
+  mine.add_cause(sample.cause);
 }
 
 RouteStats::Totals RouteStats::totals() const {
@@ -152,6 +168,10 @@ RouteStats::Totals RouteStats::totals() const {
     if (const auto* const causes = slot->causes.load(std::memory_order_acquire)) {
       sums.causes.resize(causes_);
       for (std::size_t i = 0; i < causes_; ++i) sums.causes[i] += (*causes)[i].value();
+    }
+    if (const auto* const grpc = slot->grpc.load(std::memory_order_acquire)) {
+      sums.grpc.resize(grpc->size());
+      for (std::size_t i = 0; i < grpc->size(); ++i) sums.grpc[i] += (*grpc)[i].value();
     }
   }
   for (std::uint32_t listener = 0; listener < by_listener.size(); ++listener)

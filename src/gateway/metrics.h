@@ -18,6 +18,9 @@
 #include "base/cause.h"
 #include "base/counter.h"
 #include "base/histogram.h"
+#include "http/grpc.h"
+#include "http/h2/counters.h"
+#include "http/websocket/frame_meter.h"
 #include "net/tls/fault.h"
 
 namespace sluice::gateway {
@@ -91,12 +94,17 @@ struct alignas(64) WorkerMetrics {
   Gauge is_shedding, is_accept_paused;  // 1 or 0
   Gauge loop_lag_ns;                    // the last measured
   Gauge memory_bytes, memory_limit_bytes;
+  Counter websockets_opened;
+  Counter event_streams_opened;
+  Gauge websockets_open, event_streams_open;
+  http::websocket::FrameCounts websocket_from_client, websocket_from_upstream;
   // TLS with clients.
   std::array<std::array<Counter, 2>, 2> tls_handshakes;  // done, by [version is 1.3][is resumed]
   Gauge tls_handshakes_open;
   static constexpr std::size_t tls_faults = 16;
   std::array<Counter, tls_faults> tls_failures;  // of handshakes, by the order of net::tls::faults(); the last: others
   void tls_handshake_failed(const char* what);
+  http::h2::ServerCounters http2;
   std::vector<Counter> causes;  // by CauseTable index
 };
 
@@ -105,6 +113,8 @@ struct alignas(64) WorkerMetrics {
 class RouteStats {
  public:
   static constexpr std::size_t class_count = 5;  // 1xx ... 5xx
+  static constexpr std::uint8_t not_grpc = 255;
+  using ByGrpcStatus = std::array<Counter, http::grpc::status_count>;
 
   // One finished exchange.
   struct Sample {
@@ -115,6 +125,7 @@ class RouteStats {
     std::uint64_t request_bytes = 0;
     std::uint64_t response_bytes = 0;
     std::uint32_t cause = CauseTable::none;
+    std::uint8_t grpc_status = not_grpc;
   };
   // Summed over the workers.
   struct Totals {
@@ -127,6 +138,7 @@ class RouteStats {
     std::uint64_t request_bytes = 0;
     std::uint64_t response_bytes = 0;
     std::vector<std::uint64_t> causes;  // by CauseTable index; empty when the gateway never answered here
+    std::vector<std::uint64_t> grpc;    // by status; empty when no request was of gRPC
     bool is_used() const { return !requests.empty(); }
   };
 
@@ -139,6 +151,8 @@ class RouteStats {
   // On the thread of worker `sample.worker` (< workers). Allocates at the first request of a worker, listener or cause
   // here; afterwards ~15 ns.
   void record(const Sample& sample);
+  // A long stream has ended whose opening was recorded: only its bytes and its cause are added.
+  void record_stream(const Sample& sample);
   // Any thread. Cost: O(workers), a few microseconds.
   Totals totals() const;
 

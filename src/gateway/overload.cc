@@ -79,6 +79,7 @@ void Overload::measure(Duration lag) {
 
 std::int64_t Overload::memory_bytes() const {
   return static_cast<std::int64_t>(loop_.lent_bytes()) + Arena::held_bytes() + net::tls::held_bytes() +
+         metrics_.http2.session_bytes.value() +
          metrics_.connections_open.value() * connection_bytes;
 }
 

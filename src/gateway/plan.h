@@ -13,9 +13,12 @@
 #include <vector>
 
 #include "gateway/client_connections.h"
+#include "gateway/event_stream_config.h"
 #include "gateway/limits.h"
 #include "gateway/metrics.h"
+#include "gateway/websocket_config.h"
 #include "http/h1/server_connections.h"
+#include "http/h2/server_connections.h"
 #include "net/address.h"
 #include "net/tls/server_context.h"
 #include "policy/policy.h"
@@ -50,6 +53,8 @@ struct alignas(64) RoutePlan {
   bool keep_encoded_slash = false;
   bool is_critical = false;        // shed last when the gateway is overloaded
   bool replaces_defaults = false;  // names a kind that is on by default: the listener's default links do not run
+  bool allows_websocket = true;
+  std::uint32_t streams = 0;  // of Plan::route_streams
 };
 static_assert(sizeof(RoutePlan) == 64);
 
@@ -61,8 +66,12 @@ struct ListenerPlan {
   std::size_t default_links = 0;  // how many of them are there by default only
   std::unique_ptr<const route::Router> router;
   http::h1::ServerSettings server;
+  WebSocketConfig websocket;
+  EventStreamConfig event_stream;
+  std::uint64_t admission = 0;  // a fingerprint of the chain, as far as it may keep a request out
   std::shared_ptr<net::tls::ServerContext> tls;  // null: clients speak in the clear
   Duration tls_handshake_timeout{};
+  http::h2::ServerSettings http2;
 };
 
 // A listener is its address: another name over the same one keeps its sockets and connections. Where the kernel chooses
@@ -87,11 +96,38 @@ struct Plan {
   Limits limits;
   std::shared_ptr<ClientConnections> connections;
   std::shared_ptr<RouteStats> unrouted;  // statistics of requests that met no route
+  struct RouteStreams {
+    RouteWebSocketConfig websocket;
+    RouteEventStreamConfig event_stream;
+  };
+  std::vector<RouteStreams> route_streams{1};  // the first changes nothing
+  Duration stream_close_spread{};
+
+  // What a long stream must find again after a reload, by the route's statistics. The fingerprint is of the route's
+  // match and of its chain, as far as it may keep a request out.
+  struct RouteAdmission {
+    const RouteStats* stats;
+    std::uint32_t route;
+    std::uint64_t fingerprint;
+  };
+  std::vector<RouteAdmission> admissions;  // by `stats`
+
+  // The route that has these statistics; null when there is none. cost: O(log routes)
+  const RoutePlan* find_route(const RouteStats& stats) const;
+  // Equal for two plans when whoever they let in by this listener and route is the same.
+  std::uint64_t admission_of(const ListenerPlan& listener, const RoutePlan& route) const;
+  WebSocketTerms websocket_terms(const ListenerPlan& listener, const RoutePlan& route) const {
+    return listener.websocket.terms(route_streams[route.streams].websocket);
+  }
+  EventStreamTerms event_stream_terms(const ListenerPlan& listener, const RoutePlan& route) const {
+    return listener.event_stream.terms(route_streams[route.streams].event_stream);
+  }
 
   // The listener of this plan that stands where `other`, of another plan, stood; null when there is none.
-  const ListenerPlan* find_same(const ListenerPlan& other) const {
+  const ListenerPlan* find_same(const ListenerPlan& other) const { return find_same(other.name, other.bind); }
+  const ListenerPlan* find_same(std::string_view name, const net::Address& bind) const {
     for (const ListenerPlan& listener : listeners)
-      if (is_same_listener(listener.name, listener.bind, other.name, other.bind)) return &listener;
+      if (is_same_listener(listener.name, listener.bind, name, bind)) return &listener;
     return nullptr;
   }
   const ListenerPlan* find_listener(std::string_view name) const {

@@ -1,7 +1,10 @@
 #include "gateway/plan_compiler.h"
 
+#include <xxhash.h>
+
 #include <algorithm>
 #include <array>
+#include <functional>
 #include <map>
 #include <set>
 #include <string>
@@ -34,6 +37,8 @@ class Compiler {
     plan_->unrouted = kept_.route_stats.find_or_make("");
     plan_->limits = Limits::of(config_.limits, kept_.machine, kept_.workers, plan_->has_critical_routes);
     plan_->connections = kept_.connections;
+    plan_->stream_close_spread = config_.stream_close_spread;
+    std::ranges::sort(plan_->admissions, std::less<>(), &Plan::RouteAdmission::stats);
     return std::move(plan_);
   }
 
@@ -96,7 +101,7 @@ class Compiler {
         continue;
       }
       std::shared_ptr<const net::tls::ClientContext> tls;
-      if (entry.value.tls) tls = compile_tls(*entry.value.tls, "upstreams." + entry.key + ".tls", kept_.tls, diagnostics_);
+      if (entry.value.tls) tls = compile_tls(*entry.value.tls, entry.value.protocol == upstream::Protocol::http2 ? "h2" : "http/1.1", "upstreams." + entry.key + ".tls", kept_.tls, diagnostics_);
       plan_->groups.push_back(upstream::Group::make(entry.key, entry.value, kept_.endpoints, std::move(tls)));
       groups_.emplace(entry.key, plan_->groups.back().get());
     }
@@ -143,7 +148,32 @@ class Compiler {
         plan.replaces_defaults |= link.kind->is_on_by_default;
       }
       plan.chain = plan_->route_chains[i];
+      compile_streams(route, plan);
+      plan_->admissions.push_back({.stats = plan.stats,
+                                   .route = static_cast<std::uint32_t>(i),
+                                   .fingerprint = fingerprint(config::dump(route.match), route_chains_[i], plan)});
     }
+  }
+
+  void compile_streams(const RouteConfig& route, RoutePlan& plan) {
+    plan.allows_websocket = route.websocket.is_allowed;
+    if (!route.websocket.changes_limits() && !route.event_stream.changes_limits()) return;
+    plan.streams = static_cast<std::uint32_t>(plan_->route_streams.size());
+    plan_->route_streams.push_back({route.websocket, route.event_stream});
+  }
+
+  // Of what decides who is let in: a policy that only changes what passes is none of it.
+  static std::uint64_t fingerprint(std::string text, const Chain& chain, const RoutePlan& route) {
+    text += route.allows_websocket ? 'w' : '-';
+    text += route.keep_encoded_slash ? 's' : '-';
+    text += route.replaces_defaults ? 'd' : '-';
+    for (const auto& link : chain) {
+      if ((link.kind->stage > policy::Stage::admit && !link.kind->always_answers) || link.entry->config == nullptr)
+        continue;
+      text += link.kind->name;
+      text += link.kind->dump(link.entry->config.get());
+    }
+    return XXH3_64bits(text.data(), text.size());
   }
 
   void compile_targets(const RouteConfig& route, RoutePlan& plan, const Chain& chain, const std::string& path) {
@@ -263,9 +293,13 @@ class Compiler {
                         .number = kept_.listener_numbers.number_of(*listener.name),
                         .bind = listener.bind.address,
                         .default_links = default_links,
-                        .server = server_settings(listener)};
+                        .server = server_settings(listener),
+                         .http2 = listener.http2.settings(static_cast<std::uint32_t>(listener.limits.header_total.bytes)),
+                         .websocket = listener.websocket,
+                         .event_stream = listener.event_stream,
+                         .admission = fingerprint(listener.tls ? "tls" : "", chain, {})};
       if (listener.tls) {
-        plan.tls = compile_tls(*listener.tls, path + ".tls", kept_.tls, diagnostics_);
+        plan.tls = compile_tls(*listener.tls, listener.alpn(), path + ".tls", kept_.tls, diagnostics_);
         plan.tls_handshake_timeout = listener.tls->handshake_timeout;
       }
       for (const auto& link : chain) plan.chain.push_back(link.link);
@@ -303,6 +337,8 @@ class Compiler {
     settings.least_upload_rate = static_cast<std::uint32_t>(listener.limits.min_upload_rate.bytes);
     settings.least_download_rate = static_cast<std::uint32_t>(listener.limits.min_download_rate.bytes);
     settings.rate_grace = listener.limits.rate_grace;
+    settings.takes_http1 = listener.speaks(Protocol::http1);
+    settings.takes_http2 = listener.speaks(Protocol::http2);
     return settings;
   }
 

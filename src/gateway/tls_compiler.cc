@@ -80,7 +80,8 @@ std::int64_t wall_seconds() {
   return std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now()).time_since_epoch().count();
 }
 
-std::shared_ptr<net::tls::ServerContext> compile_tls(const ListenerTlsConfig& config, const std::string& path,
+std::shared_ptr<net::tls::ServerContext> compile_tls(const ListenerTlsConfig& config,
+                                                     std::vector<std::string> protocols, const std::string& path,
                                                      KeptTls& kept, config::Diagnostics& diagnostics) {
   const std::int64_t now = wall_seconds();
   bool is_good = check_ciphers(config, path, diagnostics);
@@ -108,7 +109,7 @@ std::shared_ptr<net::tls::ServerContext> compile_tls(const ListenerTlsConfig& co
   auto context = net::tls::ServerContext::make({.min_version = config.min_version,
                                                 .ciphers = *config.ciphers,
                                                 .cipher_suites = *config.cipher_suites,
-                                                .protocols = {"http/1.1"},
+                                                .protocols = std::move(protocols),
                                                 .policy = path,
                                                 .tickets = kept.tickets,
                                                 .client_auth = std::move(client_auth)},
@@ -126,11 +127,12 @@ std::shared_ptr<net::tls::ServerContext> compile_tls(const ListenerTlsConfig& co
 }
 
 std::shared_ptr<const net::tls::ClientContext> compile_tls(const upstream::UpstreamTlsConfig& config,
-                                                           const std::string& path, KeptTls& kept,
-                                                           config::Diagnostics& diagnostics) {
+                                                           const std::string& protocol, const std::string& path,
+                                                           KeptTls& kept, config::Diagnostics& diagnostics) {
   net::tls::ClientSettings settings{.min_version = config.min_version,
                                     .server_name = *config.server_name,
-                                    .verifies = !config.insecure_skip_verify};
+                                    .verifies = !config.insecure_skip_verify,
+                                    .protocols = {protocol}};
   bool is_good = read_file(config.ca, path + ".ca", settings.authorities, diagnostics);
   if (!config.cert->empty()) {
     auto certificate = kept.certificates.load({*config.cert, *config.key}, wall_seconds());
@@ -149,7 +151,7 @@ std::shared_ptr<const net::tls::ClientContext> compile_tls(const upstream::Upstr
                  "change everything")
         .help = "name the authority that vouches for the endpoints in `ca`, and their name in `server_name`";
   if (!is_good) return nullptr;
-  std::string key = settings.authorities + '\n' + settings.server_name + '\n' + std::to_string(settings.verifies) +
+  std::string key = protocol + settings.authorities + '\n' + settings.server_name + '\n' + std::to_string(settings.verifies) +
                     std::to_string(static_cast<int>(settings.min_version)) + '\n' +
                     std::to_string(reinterpret_cast<std::uintptr_t>(settings.certificate.get()));
   if (const auto known = kept.client_contexts.find(key); known != kept.client_contexts.end()) return known->second;

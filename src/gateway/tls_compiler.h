@@ -31,15 +31,17 @@ struct KeptTls {
 inline constexpr auto expiry_warning = std::chrono::hours(24 * 14);
 
 // Null when something is wrong, which was said, each file at its place. Certificates that expire within
-// `expiry_warning` are warned of. `path`: "listeners[0].tls".
+// `expiry_warning` are warned of. `protocols`: for ALPN, the preferred first. `path`: "listeners[0].tls".
 //   cost  ~0.1 ms a certificate that was not read before, ~5 us one that was
-std::shared_ptr<net::tls::ServerContext> compile_tls(const ListenerTlsConfig& config, const std::string& path,
+std::shared_ptr<net::tls::ServerContext> compile_tls(const ListenerTlsConfig& config,
+                                                     std::vector<std::string> protocols, const std::string& path,
                                                      KeptTls& kept, config::Diagnostics& diagnostics);
 
 // The same for `tls` of an upstream. Where nothing has changed it is the one that was made before.
+// `protocol`: offered by ALPN, "h2" or "http/1.1".
 std::shared_ptr<const net::tls::ClientContext> compile_tls(const upstream::UpstreamTlsConfig& config,
-                                                           const std::string& path, KeptTls& kept,
-                                                           config::Diagnostics& diagnostics);
+                                                           const std::string& protocol, const std::string& path,
+                                                           KeptTls& kept, config::Diagnostics& diagnostics);
 
 // Seconds since 1970.
 std::int64_t wall_seconds();

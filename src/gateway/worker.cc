@@ -7,6 +7,12 @@
 
 namespace sluice::gateway {
 
+namespace {
+
+constexpr Duration outlive_after = std::chrono::seconds(1);  // a reload
+
+}  // namespace
+
 // ---- ListenerPort
 // ------------------------------------------------------------------------------------------------------
 
@@ -14,7 +20,8 @@ ListenerPort::ListenerPort(Worker& worker, PlanSlots::Pin plan, const ListenerPl
     : worker_(worker),
       plan_(std::move(plan)),
       listener_(&listener),
-      connections_(*this, listener.server),
+      connections_(*this, listener.server, this),
+      http2_(*this, worker.metrics().http2, listener.server, listener.http2),
       handshakes_(worker.loop(), worker.metrics(), *this),
       acceptor_(worker.loop().accept_from(std::move(socket), *this)) {}
 
@@ -23,19 +30,32 @@ void ListenerPort::adopt(PlanSlots::Pin plan, const ListenerPlan& listener) {
   const bool is_other_transport = (listener.tls == nullptr) != (listener_->tls == nullptr);
   plan_ = std::move(plan);
   listener_ = &listener;
-  if (is_other_transport) connections_.drain();
+  if (is_other_transport) close_silent();
   connections_.change_settings(listener.server);
+  http2_.change_settings(listener.server, listener.http2);
 }
 
 void ListenerPort::retire(Duration patience) {
   acceptor_.reset();
   handshakes_.hurry(Worker::handshake_patience);
+  announce_drain();
   worker_.loop().set_timer(silent_timer_, patience);
+}
+
+void ListenerPort::close_silent() {
+  connections_.drain();
+  http2_.drain();
 }
 
 void ListenerPort::close_all() {
   handshakes_.close_all();
   connections_.close_all();
+  http2_.close_all();
+}
+
+void ListenerPort::find_idle(std::vector<http::IdleConnection>& found) {
+  connections_.find_idle(found);
+  http2_.find_idle(found);
 }
 
 bool ListenerPort::is_draining() const { return is_retired() || worker_.is_leaving(); }
@@ -54,8 +74,8 @@ void ListenerPort::on_accept(net::StreamPtr stream) {
   handshakes_.begin(net::tls::accept(worker_.loop(), std::move(stream), tls), ticket, listener_->tls_handshake_timeout);
 }
 
-// The protocol picks the codec here, whether the connection is encrypted or not: stream->security()->protocol is what
-// ALPN chose.
+// Encrypted or not, a connection begins as one of HTTP/1, which hands it over (take_over()) when its first bytes are the
+// preface of HTTP/2. ALPN has told the client what it may say (tls_compiler.cc).
 void ListenerPort::serve(net::StreamPtr stream, ClientConnections::Ticket ticket) {
   connections_.accept(std::move(stream), ticket);
 }
@@ -65,6 +85,10 @@ void ListenerPort::on_secured(net::StreamPtr stream, ClientConnections::Ticket t
   // The timer of retire() may have rung already: this one was not there to hear it.
   if (is_retired() && !silent_timer_.is_set())
     worker_.loop().set_timer(silent_timer_, Worker::silent_patience);
+}
+
+void ListenerPort::take_over(net::StreamPtr stream, net::Buffer first_bytes, std::uint32_t ticket) {
+  http2_.accept(std::move(stream), std::move(first_bytes), ticket);
 }
 
 // The descriptors ran out before the connection cap was reached: as at the cap, the longest idle go. Several at once,
@@ -99,10 +123,11 @@ Worker::Worker(unsigned number, std::unique_ptr<net::Loop> loop, const CauseTabl
       on_drained_(std::move(on_drained)),
       metrics_(causes),
       log_(log),
-      connector_(*loop_, http::h1::ClientSettings{}),
+      connector_(*loop_),
       pool_(*loop_, connector_),
       door_(*loop_, metrics_, causes, [this](std::size_t count) { close_idle(count, metrics_.idle_closed_for_room); }),
-      overload_(*loop_, metrics_, [this] { close_idle(SIZE_MAX, metrics_.idle_closed_for_memory); }) {}
+      overload_(*loop_, metrics_, [this] { close_idle(SIZE_MAX, metrics_.idle_closed_for_memory); }),
+      streams_(*loop_) {}
 
 Worker::~Worker() {
   ports_.clear();
@@ -125,11 +150,19 @@ void Worker::publish(std::shared_ptr<const Plan> plan, std::vector<NewSocket> so
     ports_.push_back(std::make_unique<ListenerPort>(*this, plans_.pin(), *current.find_listener(socket.listener),
                                                     std::move(socket.socket)));
   pool_.adopt(current.groups);
+  streams_.adopt(current);
+  if (plans_.live_plans() > 1) loop_->set_timer(outlive_timer_, outlive_after);
   sweep_ports();
 }
 
-void Worker::drain(Duration patience) {
+void Worker::announce_drain() {
+  is_leaving_ = true;
+  for (const auto& port : ports_) port->announce_drain();
+}
+
+void Worker::drain(Duration patience, bool is_replaced) {
   is_draining_ = true;
+  if (plans_.has_plan()) streams_.drain(plans_.current(), is_replaced);
   for (const auto& port : ports_)
     if (!port->is_retired()) port->retire(patience);
   pool_.close_idle();
@@ -153,8 +186,8 @@ std::size_t Worker::close_idle(std::size_t count, Counter& counter) {
   for (const auto& port : ports_) port->find_idle(idle_);
   count = std::min(count, idle_.size());
   std::ranges::partial_sort(idle_, idle_.begin() + static_cast<std::ptrdiff_t>(count), {},
-                            &http::h1::IdleConnection::until);
-  for (std::size_t i = 0; i < count; ++i) http::h1::ServerConnections::close_idle(*idle_[i].connection);
+                            &http::IdleConnection::until);
+  for (std::size_t i = 0; i < count; ++i) idle_[i].connection->close_if_idle();
   counter.add(count);
   return count;
 }
@@ -167,8 +200,14 @@ void Worker::sweep_ports() {
   std::exchange(on_drained_, nullptr)();
 }
 
+// Most exchanges end soon after a reload. Those that do not are few, and need no plan once their answer is under way.
+void Worker::outlive_plans() {
+  for (Exchange* const exchange : exchanges_) exchange->outlive_plan(plans_.current());
+  if (plans_.live_plans() > 1) loop_->set_timer(outlive_timer_, outlive_after);
+}
+
 Exchange& Worker::take_exchange() {
-  if (free_ == nullptr) return *new Exchange(*this);
+  if (free_ == nullptr) return *exchanges_.emplace_back(new Exchange(*this));
   Exchange& exchange = *free_;
   free_ = exchange.next_free;
   return exchange;

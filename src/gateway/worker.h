@@ -14,14 +14,17 @@
 #include "base/byte_ring.h"
 #include "gateway/door.h"
 #include "gateway/exchange.h"
+#include "gateway/long_streams.h"
 #include "gateway/metrics.h"
 #include "gateway/overload.h"
 #include "gateway/plan_slots.h"
 #include "gateway/tls_handshakes.h"
 #include "http/exchange.h"
 #include "http/h1/server_connections.h"
+#include "http/h2/server_connections.h"
+#include "http/idle_connection.h"
 #include "net/loop.h"
-#include "upstream/h1_connector.h"
+#include "upstream/codec_connector.h"
 #include "upstream/pool.h"
 
 namespace sluice::gateway {
@@ -29,7 +32,10 @@ namespace sluice::gateway {
 class Worker;
 
 // One listener on one worker: accepts, and is the waist that its connections meet.
-class ListenerPort final : private http::Waist, private net::AcceptHandler, private TlsHandshakes::Owner {
+class ListenerPort final : private http::Waist,
+                           private net::AcceptHandler,
+                           private http::h1::PrefaceTaker,
+                           private TlsHandshakes::Owner {
  public:
   ListenerPort(Worker& worker, PlanSlots::Pin plan, const ListenerPlan& listener, net::ListenSocket socket);
 
@@ -38,11 +44,13 @@ class ListenerPort final : private http::Waist, private net::AcceptHandler, priv
   // No more connections: those that are silent close after `patience`, the others after their answer.
   void retire(Duration patience);
   void close_all();
-  void find_idle(std::vector<http::h1::IdleConnection>& found) { connections_.find_idle(found); }
+  void find_idle(std::vector<http::IdleConnection>& found);
+  // Connections that carry many requests are told that the end is near.
+  void announce_drain() { http2_.announce_drain(); }
 
   bool is_retired() const { return acceptor_ == nullptr; }
-  bool is_empty() const { return connections_.size() == 0 && handshakes_.size() == 0; }
-  std::size_t connections() const { return connections_.size(); }
+  bool is_empty() const { return connections() == 0 && handshakes_.size() == 0; }
+  std::size_t connections() const { return connections_.size() + http2_.size(); }
   const ListenerPlan& listener() const { return *listener_; }
 
  private:
@@ -53,6 +61,7 @@ class ListenerPort final : private http::Waist, private net::AcceptHandler, priv
   void on_handshake_failed(ClientConnections::Ticket ticket) override { on_connection_closed(ticket); }
   http::ClientEvents* begin(http::ClientHalf& half, const http::Request& request) override;
   void refuse(http::ClientHalf& half, const http::RefusedRequest& refused) override;
+  void take_over(net::StreamPtr stream, net::Buffer first_bytes, std::uint32_t ticket) override;
   void on_connection_closed(std::uint32_t ticket) override;
   bool is_draining() const override;
   net::Loop& loop() override;
@@ -61,9 +70,10 @@ class ListenerPort final : private http::Waist, private net::AcceptHandler, priv
   PlanSlots::Pin plan_;
   const ListenerPlan* listener_;
   http::h1::ServerConnections connections_;
+  http::h2::ServerConnections http2_;
   TlsHandshakes handshakes_;
   std::unique_ptr<net::Acceptor> acceptor_;
-  void close_silent() { connections_.drain(); }
+  void close_silent();
   net::Timer silent_timer_ = net::Timer::of<&ListenerPort::close_silent>(this);
 };
 
@@ -98,11 +108,12 @@ class Worker {
   // And one whose TLS handshake is not done when its port retires has this long.
   static constexpr Duration handshake_patience = std::chrono::seconds(2);
   // drain() is near: answers ask their clients to close, so that few connections are left to be closed while idle.
-  void announce_drain() { is_leaving_ = true; }
+  void announce_drain();
   bool is_leaving() const { return is_leaving_; }
   // No new connections; on_drained once all are gone. Silent ones may be given more time, in which their clients send
   // one more request, whose answer tells them to close, or close by themselves.
-  void drain(Duration patience = silent_patience);
+  // Long streams are ended one by one; `is_replaced` is for them: another process serves already.
+  void drain(Duration patience = silent_patience, bool is_replaced = false);
   void close_all();  // cuts what is left, then on_drained
   void stop() { loop_->stop(); }
 
@@ -111,6 +122,10 @@ class Worker {
   PlanSlots& plans() { return plans_; }
   Door& door() { return door_; }
   Overload& overload() { return overload_; }
+  LongStreams& streams() { return streams_; }
+  // Exchanges and tunnels that have let their plan go.
+  void count_planless(std::ptrdiff_t change) { planless_ += change; }
+  std::ptrdiff_t planless() const { return planless_; }
   std::size_t ports() const { return ports_.size(); }
   Exchange& take_exchange();
   void recycle(Exchange& exchange);
@@ -122,6 +137,7 @@ class Worker {
 
  private:
   void sweep_ports();
+  void outlive_plans();
 
   const unsigned number_;
   std::unique_ptr<net::Loop> loop_;
@@ -129,15 +145,19 @@ class Worker {
   std::function<void()> on_drained_;
   WorkerMetrics metrics_;
   ByteRing& log_;
-  upstream::H1Connector connector_;
+  upstream::CodecConnector connector_;
   upstream::Pool pool_;
   PlanSlots plans_;
-  std::vector<http::h1::IdleConnection> idle_;  // of close_idle(), kept for its memory
+  std::vector<http::IdleConnection> idle_;  // of close_idle(), kept for its memory
   Door door_;
   Overload overload_;
+  LongStreams streams_;
   std::list<std::unique_ptr<ListenerPort>> ports_;
   Exchange* free_ = nullptr;
+  std::vector<Exchange*> exchanges_;  // all there are, in use and free
+  std::ptrdiff_t planless_ = 0;
   net::Timer sweep_timer_ = net::Timer::of<&Worker::sweep_ports>(this);
+  net::Timer outlive_timer_ = net::Timer::of<&Worker::outlive_plans>(this);
   bool is_leaving_ = false;
   bool is_draining_ = false;
   bool is_cut_ = false;

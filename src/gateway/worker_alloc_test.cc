@@ -2,6 +2,7 @@
 // allocation, and one receive and one send per side. Counted at malloc, where operator new and arenas end.
 #include <gtest/gtest.h>
 
+#include <array>
 #include <cstddef>
 #include <string>
 
@@ -9,6 +10,7 @@
 #include "gateway/plan_compiler.h"
 #include "gateway/worker.h"
 #include "http/causes.h"
+#include "http/h2/session.h"
 
 #if !defined(__SANITIZE_ADDRESS__) && !__has_feature(address_sanitizer) && !__has_feature(thread_sanitizer)
 #define SLUICE_COUNTS_MALLOC 1
@@ -112,39 +114,114 @@ class Client final : private net::StreamHandler {
   int left_ = 0;
 };
 
+// Speaks HTTP/2 with prior knowledge: several requests at once, one batch after the other.
+class Http2Client final : private net::StreamHandler, private http::h2::SessionEvents {
+ public:
+  static constexpr int streams = 8;
+  Http2Client(net::Loop& loop, const net::Address& to)
+      : loop_(loop), stream_(loop.connect(to, *this)), session_(http::h2::Session::Role::client, {}, memory_, *this) {}
+  void play(int rounds) {
+    left_ = rounds;
+    ask();
+    loop_.run();
+  }
+  int whole = 0;
+
+ private:
+  struct Asked final : http::h2::SessionStream {
+    Piece next_piece(std::size_t) override { return {}; }
+    void write_piece(net::Stream&, std::size_t) override {}
+  };
+  void ask() {
+    static constexpr std::array<http::h2::HeaderField, 5> fields{{{":method", "GET"},
+                                                                  {":scheme", "http"},
+                                                                  {":path", "/users/42"},
+                                                                  {":authority", "api.example.com"},
+                                                                  {"user-agent", "test"}}};
+    open_ = streams;
+    for (Asked& one : asked_) EXPECT_TRUE(session_.submit_request(one, fields, false));
+    EXPECT_TRUE(session_.write(*stream_, SIZE_MAX));
+  }
+  void on_data(net::Buffer bytes) override {
+    EXPECT_TRUE(session_.receive(bytes.view()));
+    EXPECT_TRUE(session_.write(*stream_, SIZE_MAX));
+    if (open_ > 0) return;
+    if (--left_ == 0) return loop_.stop();
+    ask();
+  }
+  void on_end() override { loop_.stop(); }
+  void on_failed(Error error) override { ADD_FAILURE() << error.what, loop_.stop(); }
+
+  http::h2::SessionStream* on_open(std::int32_t) override { return nullptr; }
+  void on_block_begin(http::h2::SessionStream&) override {}
+  void on_field(http::h2::SessionStream&, std::string_view, std::string_view) override {}
+  void on_block_end(http::h2::SessionStream&, bool) override {}
+  void on_data(http::h2::SessionStream& stream, std::string_view bytes) override {
+    EXPECT_EQ(bytes, "hello");
+    session_.consume_connection(bytes.size());
+    session_.consume_stream(stream, bytes.size());
+  }
+  void on_last(http::h2::SessionStream&) override { ++whole; }
+  void on_malformed(http::h2::SessionStream&) override { ADD_FAILURE(); }
+  void on_closed(http::h2::SessionStream&, http::h2::ErrorCode, bool) override { --open_; }
+  void on_sent_last(http::h2::SessionStream&) override {}
+  void on_frame(std::size_t, http::h2::SessionStream*) override {}
+  void on_frame_sent(std::size_t, http::h2::SessionStream*, bool) override {}
+  void on_odd(http::h2::Oddity) override {}
+  void on_goaway(std::int32_t, http::h2::ErrorCode) override { ADD_FAILURE(); }
+  void on_settings() override {}
+
+  net::Loop& loop_;
+  net::StreamPtr stream_;
+  http::h2::SessionMemory memory_;
+  http::h2::Session session_;
+  std::array<Asked, streams> asked_;
+  int left_ = 0, open_ = 0;
+};
+
 class WorkerAllocation : public testing::TestWithParam<net::LoopKind> {};
+
+// A gateway on one loop, with its service.
+struct Setting {
+  explicit Setting(std::unique_ptr<net::Loop> loop)
+      : worker(0, std::move(loop), table, ring, {}), service(worker.loop()) {
+    std::string text = config_text;
+    text.replace(text.find("UPSTREAM"), 8, service.address());
+    config::Diagnostics diagnostics;
+    const auto document = config::parse(text, "test.yaml", diagnostics);
+    RootConfig config;
+    EXPECT_TRUE(document && config::read(*document, config, diagnostics)) << diagnostics.render();
+    std::shared_ptr<const Plan> plan = compile_plan(config, kept, diagnostics);
+    EXPECT_NE(plan, nullptr) << diagnostics.render();
+    auto socket = net::listen_on(plan->listeners[0].bind).value();
+    address = net::bound_address(socket).value();
+    std::vector<Worker::NewSocket> sockets;
+    sockets.push_back({.listener = "public", .socket = std::move(socket)});
+    worker.publish(plan, std::move(sockets));
+  }
+  void empty_log() { ring.consume(ring.peek()[0].size()); }
+
+  static inline const std::span<const Cause* const> lists[] = {http::causes(), causes()};
+  const CauseTable table{lists};
+  Kept kept{1, table};
+  ByteRing ring{1 << 16};
+  Worker worker;
+  Service service;
+  net::Address address;
+};
 
 TEST_P(WorkerAllocation, AKeepAliveGetThroughSixPoliciesAllocatesNothing) {
   auto loop = net::make_loop(GetParam());
   if (!loop) GTEST_SKIP() << loop.error().what;
-  const std::span<const Cause* const> lists[] = {http::causes(), causes()};
-  const CauseTable table(lists);
-  Kept kept(1, table);
-  ByteRing ring(1 << 16);
-  Worker worker(0, std::move(*loop), table, ring, {});
-  Service service(worker.loop());
-
-  std::string text = config_text;
-  text.replace(text.find("UPSTREAM"), 8, service.address());
-  config::Diagnostics diagnostics;
-  const auto document = config::parse(text, "test.yaml", diagnostics);
-  RootConfig config;
-  ASSERT_TRUE(document && config::read(*document, config, diagnostics)) << diagnostics.render();
-  std::shared_ptr<const Plan> plan = compile_plan(config, kept, diagnostics);
-  ASSERT_NE(plan, nullptr) << diagnostics.render();
-  auto socket = net::listen_on(plan->listeners[0].bind).value();
-  const net::Address address = net::bound_address(socket).value();
-  std::vector<Worker::NewSocket> sockets;
-  sockets.push_back({.listener = "public", .socket = std::move(socket)});
-  worker.publish(plan, std::move(sockets));
-
-  Client client(worker.loop(), address);
+  Setting setting(std::move(*loop));
+  Worker& worker = setting.worker;
+  Client client(worker.loop(), setting.address);
   client.play(100);
   EXPECT_NE(client.first_answer.find("x-gateway: sluice"), std::string::npos) << client.first_answer;
   EXPECT_EQ(client.first_answer.find("secret"), std::string::npos);
 
   constexpr int rounds = 1'000;
-  ring.consume(ring.peek()[0].size());
+  setting.empty_log();
   const std::size_t before = allocated();
 #ifdef SLUICE_COUNTS_MALLOC
   ASSERT_GT(before, 0u);  // the counter counts
@@ -158,6 +235,22 @@ TEST_P(WorkerAllocation, AKeepAliveGetThroughSixPoliciesAllocatesNothing) {
   EXPECT_EQ(worker.metrics().requests_begun.value(), 100u + rounds);
   EXPECT_EQ(worker.metrics().requests_in_flight.value(), 0);
   EXPECT_EQ(worker.pool_counters().opened.value(), 1u);
+}
+
+// libnghttp2 included, on both sides of the connection: its memory comes from blocks that are kept.
+TEST_P(WorkerAllocation, Http2RequestsAllocateNothing) {
+  auto loop = net::make_loop(GetParam());
+  if (!loop) GTEST_SKIP() << loop.error().what;
+  Setting setting(std::move(*loop));
+  Http2Client client(setting.worker.loop(), setting.address);
+  client.play(50);
+  setting.empty_log();
+  const std::size_t before = allocated();
+  client.play(100);
+  EXPECT_EQ(allocated() - before, 0u);
+  EXPECT_EQ(client.whole, 150 * Http2Client::streams);
+  EXPECT_EQ(setting.worker.metrics().requests_begun.value(), 150u * Http2Client::streams);
+  EXPECT_EQ(setting.worker.metrics().http2.streams_open.value(), 0);
 }
 
 INSTANTIATE_TEST_SUITE_P(Loops, WorkerAllocation, testing::Values(net::LoopKind::epoll, net::LoopKind::uring),

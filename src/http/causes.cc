@@ -18,6 +18,12 @@ std::span<const Cause* const> causes() {
       &request_body_too_large,
       &client_closed,
       &client_too_slow,
+      &client_misbehaved,
+      &websocket_handshake_malformed,
+      &websocket_version_unsupported,
+      &websocket_frame_malformed,
+      &websocket_message_too_large,
+      &websocket_too_many_messages,
   };
   return all;
 }

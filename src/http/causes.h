@@ -49,6 +49,29 @@ inline constexpr Cause client_too_slow{
     "client_too_slow", 499, Side::client, "client reads too slowly",
     "The client took no byte of the answer for `client_idle_timeout`, or took it slower "
     "than `min_download_rate`."};
+inline constexpr Cause client_misbehaved{"client_misbehaved", 499, Side::client, "client sent too many odd frames",
+                                         "An HTTP/2 client lived on resets, control frames, empty frames or shut "
+                                         "windows: the budget `http2.max_glitches` of "
+                                         "its listener is used up, and its connection ended with ENHANCE_YOUR_CALM."};
+
+inline constexpr Cause websocket_handshake_malformed{
+    "websocket_handshake_malformed", 400, Side::client, "malformed WebSocket handshake",
+    "The request asks for a WebSocket, but not as RFC 6455 section 4.2.1 has it; the log's `detail` names the rule. "
+    "The connection is closed."};
+inline constexpr Cause websocket_version_unsupported{
+    "websocket_version_unsupported", 426, Side::client, "WebSocket version not supported",
+    "The request asks for a WebSocket of another version than 13, the only one."};
+inline constexpr Cause websocket_frame_malformed{
+    "websocket_frame_malformed", 400, Side::client, "malformed WebSocket frame",
+    "A frame breaks RFC 6455 section 5: a reserved opcode, a wrong mask bit, a control frame that is fragmented or "
+    "longer than 125 bytes, fragments out of turn. The WebSocket is closed with 1002."};
+inline constexpr Cause websocket_message_too_large{
+    "websocket_message_too_large", 413, Side::client, "WebSocket message too large",
+    "A message of the client grew past `websocket.max_message`. The WebSocket is closed with 1009."};
+inline constexpr Cause websocket_too_many_messages{
+    "websocket_too_many_messages", 429, Side::client, "too many WebSocket messages",
+    "The client sent messages faster than `websocket.messages`, or control frames faster than `websocket.pings`; the "
+    "log's `detail` says which. The WebSocket is closed with 1008."};
 
 std::span<const Cause* const> causes();
 

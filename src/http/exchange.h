@@ -23,6 +23,45 @@
 
 namespace sluice::http {
 
+// ---- tunnels
+// -------------------------------------------------------------------------------------------------------
+
+// What the gateway hears of one end of a tunnel: of what an exchange becomes when both sides have switched protocols.
+// The same rules of credit as for bodies hold.
+class TunnelEvents {
+ public:
+  virtual void on_bytes(net::Buffer bytes) = 0;  // as they came, never empty
+  virtual void on_end() = 0;                     // that side will send no more; sending to it still works
+  virtual void on_room() = 0;                    // after want_room(): what was sent has left
+  virtual void on_failed(Error error) = 0;       // that side is gone; no other event follows, and close() is due
+
+ protected:
+  ~TunnelEvents() = default;
+};
+
+// One end of a tunnel, offered by a codec when a half is switched. Not an exchange's half: there are no messages any
+// more, and the arena of the exchange is gone.
+class TunnelEnd {
+ public:
+  enum class Goodbye : std::uint8_t { flush, reset };
+
+  virtual void pull() = 0;
+  virtual void send(net::Buffer bytes) = 0;
+  virtual void send(std::string_view bytes) = 0;  // copies
+  virtual void finish() = 0;                      // after what was sent: that was all. Receiving goes on
+  virtual std::size_t unsent_bytes() const = 0;
+  virtual void want_room() = 0;
+  // Ends it, in the right way after what was sent, or so that nobody takes it for the right way. No event follows, and
+  // the end is gone.
+  virtual void close(Goodbye how) = 0;
+  // On the wire of that side, the heads of the exchange included; received ones when they are handed on.
+  virtual std::uint64_t sent_bytes() const = 0;
+  virtual std::uint64_t received_bytes() const = 0;
+
+ protected:
+  ~TunnelEnd() = default;
+};
+
 // ---- the client's side
 // -------------------------------------------------------------------------------------------------
 
@@ -61,6 +100,13 @@ class ClientHalf {
   // FieldList; the codec refuses CR, LF and NUL all the same (S26): then it aborts, which ends the exchange, and
   // returns false. True when the client is gone: what follows is swallowed until send_end() or abort().
   virtual bool send_head(const ResponseHead& head) = 0;
+  // Accepts the WebSocket that the request asked for (`head` has status 101). The exchange is over here, and the end
+  // that is returned brings what the client sends from then on, and what it had sent already. Null when the head must
+  // not be written, or the client is gone: then the exchange is over all the same.
+  virtual TunnelEnd* send_switch(const ResponseHead&, TunnelEvents&) {
+    abort();  // a codec that brings no such request need not know of it
+    return nullptr;
+  }
   virtual void send_body(net::Buffer bytes) = 0;
   virtual void send_body(std::string_view bytes) = 0;  // copies: small, gateway-made bodies
   // The answer is complete and so is the exchange: the gateway may not touch the half again. What is left of the
@@ -85,6 +131,7 @@ struct RefusedRequest {
   Refusal refusal;
   std::string_view method;  // as far as it was read; raw bytes, to be escaped
   std::string_view target;
+  bool is_http2 = false;
 };
 
 // The gateway as the server codecs see it. One per worker and listener.
@@ -112,7 +159,9 @@ class Waist {
 class UpstreamEvents {
  public:
   virtual void on_interim(const ResponseHead& head) = 0;        // 1xx but 101; 100 comes here too
-  virtual void on_response_head(const ResponseHead& head) = 0;  // valid until the half is released
+  // Valid until the half is released. With status 101, which comes only when the request asked for it, the half waits
+  // for switch_protocols() or cancel().
+  virtual void on_response_head(const ResponseHead& head) = 0;
   virtual void on_response_body(net::Buffer bytes) = 0;
   virtual void on_response_end(
       const FieldList& trailers) = 0;  // then the half is gone: the connection is the pool's again
@@ -137,6 +186,9 @@ class UpstreamHalf {
   // Gives the attempt up. No event follows. The connection is closed, its state is in doubt (I3); its owner hears it
   // inside this call or when the event in which it was made has returned.
   virtual void cancel() = 0;
+  // Inside on_response_head() with status 101: the half is gone and the connection is the tunnel's until its end.
+  // Null from a codec that never accepts one, and so never brings that status.
+  virtual TunnelEnd* switch_protocols(TunnelEvents&) { return nullptr; }
   virtual std::uint64_t sent_bytes() const = 0;
   virtual std::uint64_t received_bytes() const = 0;
 
@@ -164,9 +216,13 @@ class UpstreamConnectionOwner {
 class UpstreamConnection {
  public:
   virtual ~UpstreamConnection() = default;
+  // HTTP/2: many exchanges share it. on_idle() comes when the last one in progress has ended.
+  virtual bool is_shared() const { return false; }
+  // How many more exchanges it takes now, when shared.
+  virtual std::uint32_t room() const { return 0; }
   // Starts an attempt: writes the head (method, framing, Host generated) and, when head.body is empty, completes the
   // request. Response views live in `arena`. Only when connected and idle. No event comes inside this call: a head that
-  // must not be written (S26) fails later, malformed/gateway.
+  // must not be written (S26) fails later, malformed/gateway. A shared connection: when it has room().
   virtual UpstreamHalf& start(const RequestHead& head, Arena& arena, UpstreamEvents& events) = 0;
 };
 

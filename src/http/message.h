@@ -121,7 +121,10 @@ struct Request {
   bool has_query = false;          // `/a?` has an empty query; `/a` has none
   bool has_encoded_slash = false;  // the path holds %2F: refused unless the route keeps it
   bool expects_continue = false;   // Expect: 100-continue
+  bool wants_trailers = false;     // TE: trailers
+  bool asks_websocket = false;     // a right WebSocket handshake (RFC 6455 section 4.2.1); no body
   bool is_http10 = false;          // for the log; framing is the codec's affair
+  bool is_http2 = false;           // the same
   std::uint16_t port = 0;          // of the authority; 0: none was given
   std::string_view method_name;    // as sent
   std::string_view
@@ -149,10 +152,13 @@ struct RequestHead {
   std::string_view query;
   FieldList fields;
   BodySize body;
+  bool wants_trailers = false;  // TE: trailers is sent
+  bool asks_websocket = false;  // the Upgrade is generated; the key is among the fields
 };
 
 // A response's head: received from an upstream (framing and hop-by-hop fields taken out), or about to be sent to a
 // client.
+// With status 101 it accepts a WebSocket: the codec has checked it, or will write it as its protocol says that.
 struct ResponseHead {
   int status = 200;
   FieldList fields;

@@ -15,6 +15,7 @@
 #include "net/address.h"
 #include "net/stream.h"
 #include "net/timer.h"
+#include "net/turn_end.h"
 
 namespace sluice::net {
 
@@ -82,6 +83,8 @@ class Loop {
   virtual std::uint64_t random() = 0;     // not for keys; fast (xoshiro), seeded from the kernel
 
   virtual void set_timer(Timer& timer, Duration after) = 0;  // sets it anew when it is set already
+  // Has `work` run once when this turn's events were handled, before what was written leaves.
+  virtual void at_turn_end(TurnEnd& work) = 0;
 
   // Starts a connect; the handler hears on_connected or on_failed. Give up by dropping the stream.
   virtual StreamPtr connect(const Address& to, StreamHandler& handler) = 0;

@@ -42,6 +42,32 @@ int connect_plainly(const Address& to) {
   return descriptor;
 }
 
+TEST_P(LoopTest, WorkForTheTurnsEndIsDoneOnceAndInOrder) {
+  struct Work {
+    void run() {
+      order += name;
+      if (again-- > 0) loop.at_turn_end(end);
+    }
+    Loop& loop;
+    std::string& order;
+    char name;
+    int again = 0;
+    TurnEnd end{TurnEnd::of<&Work::run>(this)};
+  };
+  std::string order;
+  Work a{*loop, order, 'a'}, b{*loop, order, 'b', 2}, c{*loop, order, 'c'};
+  {
+    Work gone{*loop, order, 'x'};
+    loop->at_turn_end(a.end);
+    loop->at_turn_end(b.end);
+    loop->at_turn_end(gone.end);
+    loop->at_turn_end(a.end);
+    loop->at_turn_end(c.end);
+  }
+  ASSERT_TRUE(run_until([&] { return order.size() >= 5; }));
+  EXPECT_EQ(order, "abcbb") << "what is asked for meanwhile is for the next turn, which does not wait";
+}
+
 TEST_P(LoopTest, TimersFireInOrderAndNotEarly) {
   struct Note {
     void on_timer() { late.push_back(loop.now() - due); }

@@ -44,6 +44,7 @@ class SocketLoop : public Loop {
   WallTime wall_now() const override { return wall_now_; }
   std::uint64_t random() override { return random_.next(); }
   void set_timer(Timer& timer, Duration after) override { wheel_.set(timer, now_, after); }
+  void at_turn_end(TurnEnd& work) override { turn_ends_.add(work); }
   std::unique_ptr<Acceptor> accept_from(ListenSocket socket, AcceptHandler& handler) override;
   void pause_accepting(bool paused) override;
   Buffer make_buffer(std::size_t bytes) override { return memory_.blocks.take(bytes); }
@@ -89,15 +90,23 @@ class SocketLoop : public Loop {
 
   void read_clocks();
   void set_clocks(Instant now, WallTime wall_now);  // for a turn that begins
-  bool has_lists() const { return !ready_.empty() || !to_flush_.empty() || !deferred_.empty(); }
+  bool has_lists() const {
+    return !ready_.empty() || !to_flush_.empty() || !deferred_.empty() || !turn_ends_.empty();
+  }
   void run_ready();
   void run_timers() { wheel_.advance(now_); }
+  // Runs what was asked for at_turn_end(), then flushes.
+  void end_turn() {
+    turn_ends_.run();
+    flush_all();
+  }
   void bury();
   // Before a wait: true when there is nothing to do until an event comes, one of which is the alarm. False: just look.
   bool may_wait();
 
   LoopMemory memory_;
   TimerWheel wheel_;
+  TurnEnds turn_ends_;
   Mailbox mailbox_;
   Alarm alarm_;
   bool is_running_ = false;

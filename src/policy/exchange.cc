@@ -17,7 +17,9 @@ void Exchange::begin(const Facts& facts) {
                        .has_query = request.has_query,
                        .query = request.query,
                        .fields = request.fields.copy(*facts.arena, expected_extra_fields),
-                       .body = request.body};
+                       .body = request.body,
+                       .wants_trailers = request.wants_trailers,
+                       .asks_websocket = request.asks_websocket};
   response_ = nullptr;
   reply_ = {};
   client_ = facts.peer;

@@ -162,10 +162,19 @@ struct Timeouts {
 // `base`, with what `changes` gives in its place.
 Timeouts merge(const Timeouts& base, const TimeoutsConfig& changes);
 
+// What is spoken to the endpoints.
+enum class Protocol : std::uint8_t { automatic, http1, http2 };
+constexpr auto enum_names(Protocol) {
+  using config::EnumName;
+  return std::array{EnumName{Protocol::automatic, "auto"}, EnumName{Protocol::http1, "http1"},
+                    EnumName{Protocol::http2, "http2"}};
+}
+
 struct UpstreamConfig {
   std::vector<EndpointConfig> endpoints;
   std::optional<UpstreamTlsConfig> tls;
   Balance balance = Balance::least_request;
+  Protocol protocol = Protocol::automatic;
   std::chrono::milliseconds connect_timeout{5'000};
   std::chrono::milliseconds first_byte_timeout{60'000};
   std::chrono::milliseconds idle_timeout{60'000};
@@ -193,6 +202,9 @@ struct UpstreamConfig {
             "balance", &UpstreamConfig::balance,
             "How an endpoint is chosen. `least_request`: of two taken at random by weight, the one with fewer requests "
             "in flight for its weight. `round_robin`: in turn, by weight. Both are exact across workers."),
+        field("protocol", &UpstreamConfig::protocol,
+              "What is spoken to the endpoints. `http2` in the clear is by prior knowledge: many requests share a "
+              "connection. `auto`: `http1`."),
         field("connect_timeout", &UpstreamConfig::connect_timeout, milliseconds{1}, hours{1},
               "Time for one connection to be made, its TLS handshake included. Past it, another endpoint is tried."),
         field("first_byte_timeout", &UpstreamConfig::first_byte_timeout, milliseconds{1}, hours{24},

@@ -82,6 +82,9 @@ class Endpoint : public std::enable_shared_from_this<Endpoint> {
   //   cost  one locked instruction each
   void begin() { begun_.fetch_add(1, std::memory_order_relaxed); }
   void end(Outcome outcome, Instant now, Tried& tried);
+  // Instead of end(), for an attempt that became a stream: the probing ended with its head, and how it ends in hours
+  // says nothing of the endpoint.
+  void end_stream() { ended_.fetch_add(1, std::memory_order_relaxed); }
 
   std::int64_t in_flight() const {  // never negative
     const std::uint64_t ended = ended_.load(std::memory_order_relaxed);

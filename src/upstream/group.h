@@ -38,6 +38,7 @@ class Group {
   bool take_retry() const;
   RetryBudget& budget() const { return *budget_; }
   const KeepAliveConfig& keep_alive() const { return keep_alive_; }
+  Protocol protocol() const { return protocol_; }
   const HealthConfig& health() const { return health_; }
   std::span<const Member> members() const { return members_; }
   // How connections to the endpoints are made; null: in the clear.
@@ -84,6 +85,7 @@ class Group {
   RetryBudgetConfig retry_budget_;
   std::shared_ptr<RetryBudget> budget_;
   KeepAliveConfig keep_alive_;
+  Protocol protocol_;
   HealthConfig health_;
   std::shared_ptr<const net::tls::ClientContext> tls_;
   std::vector<Member> members_;

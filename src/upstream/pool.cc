@@ -3,6 +3,19 @@
 #include <utility>
 
 namespace sluice::upstream {
+namespace {
+
+constexpr Error too_many_pending{.code = Code::exhausted,
+                                 .side = Side::upstream,
+                                 .retryable = true,
+                                 .what = "too many connections to the endpoint are under way (max_pending)"};
+
+constexpr Error takes_none{.code = Code::unreachable,
+                           .side = Side::upstream,
+                           .retryable = true,
+                           .what = "the endpoint takes no streams on a new connection"};
+
+}  // namespace
 
 Pool::Pool(net::Loop& loop, Connector& connector)
     : loop_(loop), connector_(connector), sweep_timer_(net::Timer::of<&Pool::sweep>(this)) {}
@@ -19,9 +32,11 @@ void Pool::adopt(std::span<const std::unique_ptr<const Group>> groups) {
       Shelf& shelf = shelf_of(*member.endpoint);
       shelf.is_kept = true;
       shelf.keep_alive = group->keep_alive();
-      if (shelf.tls != group->tls()) {
-        close_all_idle(shelf);  // they were made under another trust
+      const bool is_other_protocol = std::exchange(shelf.protocol, group->protocol()) != group->protocol();
+      if (is_other_protocol || shelf.tls != group->tls()) {
         shelf.tls = group->tls();
+        shelf.connecting = nullptr;  // nobody joins what is being made under other terms
+        empty(shelf);
       }
     }
   }
@@ -51,8 +66,9 @@ Link& Pool::connect(Shelf& shelf) {
   ++shelf.links;
   shelf.endpoint->count_connect();
   counters_.connects.add();
+  if (shelf.protocol == Protocol::http2) shelf.connecting = &link;
   link.tls_ = shelf.tls;
-  link.connection_ = connector_.connect(shelf.endpoint->address(), shelf.tls, link);
+  link.connection_ = connector_.connect(shelf.endpoint->address(), shelf.protocol, shelf.tls, link);
   return link;
 }
 
@@ -70,6 +86,61 @@ Link* Pool::take_idle(Shelf& shelf) {
     discard(link);
   }
   return nullptr;
+}
+
+Link* Pool::take_shared(Shelf& shelf) {
+  for (Link* const link : shelf.shared) {
+    if (link->connection_->room() == 0 || link->tls_ != shelf.tls) continue;
+    // An old one is used up, not cut: who is on it stays.
+    const KeepAliveConfig& limits = shelf.keep_alive;
+    if (limits.max_age.count() > 0 && loop_.now() - link->opened_at_ >= limits.max_age) continue;
+    if (std::exchange(link->is_idle_, false)) counters_.idle.subtract();
+    counters_.reused.add();
+    return link;
+  }
+  return nullptr;
+}
+
+void Pool::share(Link& link) {
+  Shelf& shelf = *link.shelf_;
+  link.state_ = Link::State::shared;
+  link.is_idle_ = false;
+  shelf.shared.push_back(&link);
+  hand_out(link);
+}
+
+// Each of them may do anything, also give up the others' waits.
+void Pool::hand_out(Link& link) {
+  bool is_first = true;
+  while (link.attempt_ != nullptr && link.connection_->room() > 0) {
+    Attempt& attempt = *link.take_waiter();
+    if (!std::exchange(is_first, false)) counters_.reused.add();
+    attempt.events_->on_connection(*link.connection_, false);
+  }
+  if (link.attempt_ == nullptr) return;
+  // A peer that takes none at all would be asked again for ever.
+  if (is_first || !link.shelf_->endpoint->begin_pending()) {
+    const Error error = is_first ? takes_none : too_many_pending;
+    while (Attempt* const attempt = link.take_waiter()) attempt->events_->on_no_connection(error);
+    return;
+  }
+  Link& more = connect(*link.shelf_);  // the peer allows fewer than had come
+  while (Attempt* const attempt = link.take_waiter(false)) more.add_waiter(*attempt);
+}
+
+void Pool::put_back_shared(Link& link) {
+  Shelf& shelf = *link.shelf_;
+  link.idle_since_ = loop_.now();
+  Counter* why = why_close(link);
+  if (is_draining_ || !shelf.is_kept || shelf.protocol != Protocol::http2 || link.tls_ != shelf.tls)
+    why = &counters_.closed_removed;
+  if (why == nullptr && shelf.keep_alive.max_idle == 0) why = &counters_.closed_surplus;
+  if (why != nullptr) {
+    why->add();
+    return discard(link);
+  }
+  if (!std::exchange(link.is_idle_, true)) counters_.idle.add();
+  if (!sweep_timer_.is_set()) loop_.set_timer(sweep_timer_, sweep_period);
 }
 
 void Pool::put_back(Link& link) {
@@ -93,6 +164,9 @@ void Pool::put_back(Link& link) {
 void Pool::discard(Link& link) {
   if (link.state_ == Link::State::idle) remove_idle(link);
   Shelf& shelf = *std::exchange(link.shelf_, nullptr);
+  if (link.state_ == Link::State::shared) std::erase(shelf.shared, &link);
+  if (std::exchange(link.is_idle_, false)) counters_.idle.subtract();
+  if (shelf.connecting == &link) shelf.connecting = nullptr;
   if (link.state_ != Link::State::connecting) {
     counters_.open.subtract();
   } else {
@@ -102,6 +176,7 @@ void Pool::discard(Link& link) {
   link.tls_.reset();
   link.state_ = Link::State::free;
   link.attempt_ = nullptr;
+  link.waiters_ = 0;
   free_links_.push_back(&link);
   if (--shelf.links == 0 && !shelf.is_kept) shelves_[shelf.endpoint->slot()].reset();
 }
@@ -133,20 +208,20 @@ void Pool::remove_idle(Link& link) {
   counters_.idle.subtract();
 }
 
-// The shelf stays while the plan has its endpoint.
-void Pool::close_all_idle(Shelf& shelf) {
-  while (shelf.oldest != nullptr) {
-    counters_.closed_removed.add();
-    discard(*shelf.oldest);
-  }
-}
-
 // Closes what is idle. The shelf may be gone afterwards.
 void Pool::empty(Shelf& shelf) {
   const std::size_t slot = shelf.endpoint->slot();
   while (shelves_[slot] != nullptr && shelf.oldest != nullptr) {
     counters_.closed_removed.add();
     discard(*shelf.oldest);
+  }
+  for (std::size_t i = 0; shelves_[slot] != nullptr && i < shelf.shared.size();) {
+    if (!shelf.shared[i]->is_idle_) {
+      ++i;
+      continue;
+    }
+    counters_.closed_removed.add();
+    discard(*shelf.shared[i]);
   }
   if (shelves_[slot] != nullptr && shelf.links == 0 && !shelf.is_kept) shelves_[slot].reset();
 }
@@ -161,6 +236,16 @@ void Pool::sweep() {
       why->add();
       discard(looked_at);  // a shelf with idle connections is kept: it stays
     }
+    for (std::size_t i = 0; i < shelf->shared.size();) {
+      Link& shared = *shelf->shared[i];
+      Counter* const why = shared.is_idle_ ? why_close(shared) : nullptr;
+      if (why == nullptr) {
+        ++i;
+        continue;
+      }
+      why->add();
+      discard(shared);
+    }
   }
   if (counters_.idle.value() > 0) loop_.set_timer(sweep_timer_, sweep_period);
 }
@@ -174,27 +259,56 @@ void Link::on_connected(http::UpstreamConnection& connection) {
   opened_at_ = pool_.loop_.now();
   pool_.counters_.opened.add();
   pool_.counters_.open.add();
-  Attempt& attempt = *std::exchange(attempt_, nullptr);
-  attempt.link_ = nullptr;
-  attempt.timer_.cancel();
-  attempt.events_->on_connection(connection, false);
+  if (shelf_->connecting == this) shelf_->connecting = nullptr;
+  if (connection.is_shared()) return pool_.share(*this);
+  take_waiter()->events_->on_connection(connection, false);
 }
 
 void Link::on_connect_failed(http::UpstreamConnection&, Error error) {
-  Attempt& attempt = *attempt_;
-  attempt.link_ = nullptr;
-  attempt.timer_.cancel();
   pool_.counters_.connect_failures.add();
-  pool_.discard(*this);
   // Each endpoint has all local ports to itself: where one has none left, another may.
   error.retryable = error.side != Side::gateway || error.code == Code::unavailable;
-  attempt.events_->on_no_connection(error);
+  std::vector<Attempt*> waiting;  // off the hot path
+  while (Attempt* const attempt = take_waiter()) waiting.push_back(attempt);
+  pool_.discard(*this);
+  // One that is told may end another, but only by an answer to its own client: none of them is.
+  for (Attempt* const attempt : waiting) attempt->events_->on_no_connection(error);
 }
 
-void Link::on_idle(http::UpstreamConnection&) { pool_.put_back(*this); }
+void Link::on_idle(http::UpstreamConnection&) {
+  state_ == State::shared ? pool_.put_back_shared(*this) : pool_.put_back(*this);
+}
+
+void Link::add_waiter(Attempt& attempt) {
+  attempt.link_ = this;
+  attempt.next_ = nullptr;
+  Attempt** last = &attempt_;
+  while (*last != nullptr) last = &(*last)->next_;
+  *last = &attempt;
+  ++waiters_;
+}
+
+void Link::remove_waiter(Attempt& attempt) {
+  Attempt** at = &attempt_;
+  while (*at != &attempt) at = &(*at)->next_;
+  *at = attempt.next_;
+  --waiters_;
+}
+
+// Null when there is none. `is_over`: it need not wait any more.
+Attempt* Link::take_waiter(bool is_over) {
+  Attempt* const first = attempt_;
+  if (first == nullptr) return nullptr;
+  attempt_ = first->next_;
+  --waiters_;
+  if (!is_over) return first;
+  first->link_ = nullptr;
+  first->timer_.cancel();
+  return first;
+}
 
 void Link::on_unusable(http::UpstreamConnection&) {
-  if (state_ == State::idle) pool_.counters_.lost.add();
+  if (state_ == State::idle || is_idle_) pool_.counters_.lost.add();
   pool_.discard(*this);
 }
 
@@ -203,16 +317,20 @@ void Link::on_unusable(http::UpstreamConnection&) {
 
 void Attempt::start(Pool& pool, Endpoint& endpoint, const Timeouts& timeouts, bool fresh_only, AttemptEvents& events) {
   Shelf& shelf = pool.shelf_of(endpoint);
+  if (shelf.protocol == Protocol::http2) {
+    if (Link* const shared = pool.take_shared(shelf)) return events.on_connection(*shared->connection_, true);
+    if (shelf.connecting != nullptr && shelf.connecting->waiters_ < Pool::most_waiters) {
+      events_ = &events;
+      shelf.connecting->add_waiter(*this);
+      return pool.loop_.set_timer(timer_, timeouts.connect);
+    }
+    fresh_only = true;
+  }
   if (Link* const idle = fresh_only ? nullptr : pool.take_idle(shelf); idle != nullptr)
     return events.on_connection(*idle->connection_, true);
-  if (!endpoint.begin_pending())
-    return events.on_no_connection({.code = Code::exhausted,
-                                    .side = Side::upstream,
-                                    .retryable = true,
-                                    .what = "too many connections to the endpoint are under way (max_pending)"});
+  if (!endpoint.begin_pending()) return events.on_no_connection(too_many_pending);
   events_ = &events;
-  link_ = &pool.connect(shelf);
-  link_->attempt_ = this;
+  pool.connect(shelf).add_waiter(*this);
   pool.loop_.set_timer(timer_, timeouts.connect);
 }
 
@@ -220,14 +338,19 @@ void Attempt::cancel() {
   if (link_ == nullptr) return;
   Link& link = *std::exchange(link_, nullptr);
   timer_.cancel();
+  link.remove_waiter(*this);
+  if (link.waiters_ > 0) return;
   link.pool_.counters_.connects_cancelled.add();
   link.pool_.discard(link);
 }
 
 void Attempt::on_timeout() {
   Link& link = *std::exchange(link_, nullptr);
-  link.pool_.counters_.connect_failures.add();
-  link.pool_.discard(link);
+  link.remove_waiter(*this);
+  if (link.waiters_ == 0) {
+    link.pool_.counters_.connect_failures.add();
+    link.pool_.discard(link);
+  }
   events_->on_no_connection({.code = Code::timed_out,
                              .side = Side::upstream,
                              .retryable = true,

@@ -5,6 +5,9 @@
 //
 // A connection belongs to its Link, and the links of one endpoint to its Shelf. The last one to become idle is used
 // first, so that the others grow old and are given up. Only endpoints of the plan in force (adopt()) are pooled.
+//
+// A connection of HTTP/2 is shared: it stays on its shelf while exchanges use it, and takes more as long as it has
+// room. Who asks while the first one to an endpoint is being made waits for that one.
 
 #include <cstdint>
 #include <deque>
@@ -29,13 +32,13 @@ class Pool;
 class Link;
 struct Shelf;
 
-// Makes connections: h1_connector.h, or a test's.
+// Makes connections: codec_connector.h, or a test's.
 class Connector {
  public:
   using TlsPtr = std::shared_ptr<const net::tls::ClientContext>;
   // Starts to connect; `owner` hears on_connected or on_connect_failed in a later callback.
   // `tls`: null for a connection in the clear.
-  virtual std::unique_ptr<http::UpstreamConnection> connect(const net::Address& to, const TlsPtr& tls,
+  virtual std::unique_ptr<http::UpstreamConnection> connect(const net::Address& to, Protocol protocol, const TlsPtr& tls,
                                                             http::UpstreamConnectionOwner& owner) = 0;
 
  protected:
@@ -45,7 +48,7 @@ class Connector {
 // What an exchange hears of its Attempt: one of the two, once.
 class AttemptEvents {
  public:
-  // `connection` is idle and connected: start() it in this call.
+  // `connection` is connected, and idle or shared with room: start() it in this call.
   virtual void on_connection(http::UpstreamConnection& connection, bool is_reused) = 0;
   // Nothing was sent. Code::exhausted of the upstream's side: too many wait for a connection to that endpoint, and it
   // was not asked. error.retryable is true unless the gateway itself is at fault (error.side) and would be with
@@ -66,7 +69,7 @@ class Attempt {
 
   // Asks for a connection to `endpoint`, which the caller's plan keeps alive. A pooled one is handed over before
   // start() returns, and so is the refusal of one too many (`max_pending`): make it the last thing a function does.
-  // `fresh_only` opens one in any case. Not while waiting.
+  // `fresh_only` opens one in any case, unless connections are shared. Not while waiting.
   //   cost  no allocation when a connection is reused
   void start(Pool& pool, Endpoint& endpoint, const Timeouts& timeouts, bool fresh_only, AttemptEvents& events);
   // Gives the connect up; no event follows. Does nothing when not waiting.
@@ -75,9 +78,11 @@ class Attempt {
 
  private:
   friend class Link;
+  friend class Pool;
   void on_timeout();
 
-  Link* link_ = nullptr;  // that is connecting for us
+  Link* link_ = nullptr;     // that is connecting for us
+  Attempt* next_ = nullptr;  // who waits for the same
   AttemptEvents* events_ = nullptr;
   net::Timer timer_;
 };
@@ -91,7 +96,11 @@ class Link final : public http::UpstreamConnectionOwner {
  private:
   friend class Attempt;
   friend class Pool;
-  enum class State : std::uint8_t { free, connecting, in_use, idle };
+  enum class State : std::uint8_t { free, connecting, in_use, idle, shared };
+
+  void add_waiter(Attempt& attempt);
+  void remove_waiter(Attempt& attempt);
+  Attempt* take_waiter(bool is_over = true);
 
   void on_connected(http::UpstreamConnection& connection) override;
   void on_connect_failed(http::UpstreamConnection& connection, Error error) override;
@@ -101,8 +110,10 @@ class Link final : public http::UpstreamConnectionOwner {
   Pool& pool_;
   Shelf* shelf_ = nullptr;
   std::unique_ptr<http::UpstreamConnection> connection_;
-  Attempt* attempt_ = nullptr;  // connecting: who waits for it
-  Link* older_ = nullptr;       // idle: neighbours on the shelf
+  Attempt* attempt_ = nullptr;  // connecting: who waits for it, the first of them
+  std::uint32_t waiters_ = 0;
+  bool is_idle_ = false;   // shared: no exchange uses it
+  Link* older_ = nullptr;  // idle: neighbours on the shelf
   Link* newer_ = nullptr;
   Instant opened_at_{};
   Instant idle_since_{};
@@ -114,17 +125,22 @@ class Link final : public http::UpstreamConnectionOwner {
 struct Shelf {
   std::shared_ptr<Endpoint> endpoint;
   KeepAliveConfig keep_alive;
+  Protocol protocol = Protocol::automatic;
   Connector::TlsPtr tls;  // null: in the clear
   bool is_kept = false;     // the plan in force has the endpoint
   std::uint32_t links = 0;  // idle, in use and connecting
   std::uint32_t idle = 0;
   Link* oldest = nullptr;  // of the idle ones, by the time they became idle
   Link* newest = nullptr;
+  std::vector<Link*> shared;   // connections that many exchanges use, the first one made first
+  Link* connecting = nullptr;  // one that will be shared
 };
 
 class Pool {
  public:
   static constexpr Duration sweep_period = std::chrono::seconds(1);  // idle connections may overstay this long
+  // Who waits for one connection that will be shared. More would not fit on it, by what most servers allow.
+  static constexpr std::uint32_t most_waiters = 100;
 
   Pool(net::Loop& loop, Connector& connector);
   Pool(const Pool&) = delete;
@@ -158,13 +174,16 @@ class Pool {
   Shelf& shelf_of(Endpoint& endpoint);
   Link& connect(Shelf& shelf);           // begins to
   Link* take_idle(Shelf& shelf);         // null when there is none of use
+  Link* take_shared(Shelf& shelf);       // the same, of those with room
+  void share(Link& link);                // is connected: to be used by many
+  void hand_out(Link& link);             // to those who wait for it
+  void put_back_shared(Link& link);      // no exchange uses it any more
   void put_back(Link& link);             // after an exchange
   void discard(Link& link);              // closes; the link is free, and its shelf may be gone
   Counter* why_close(const Link& link);  // null: it may stay
   void push_newest(Link& link);
   void remove_idle(Link& link);
   void empty(Shelf& shelf);
-  void close_all_idle(Shelf& shelf);
   void sweep();
 
   net::Loop& loop_;

@@ -2,8 +2,8 @@
 #include <gtest/gtest.h>
 
 #include "net/loop_fixture.h"
+#include "upstream/codec_connector.h"
 #include "upstream/fixture.h"
-#include "upstream/h1_connector.h"
 #include "upstream/pool.h"
 
 namespace sluice::upstream {
@@ -76,7 +76,7 @@ class PoolLoopTest : public net::testing::LoopTest {
     at_accept = [](End& end) {
       end.at_data = [&end](net::Buffer) { end.stream->write("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"); };
     };
-    connector = std::make_unique<H1Connector>(*loop, http::h1::ClientSettings{});
+    connector = std::make_unique<CodecConnector>(*loop);
     pool = std::make_unique<Pool>(*loop, *connector);
   }
   void TearDown() override {
@@ -92,7 +92,7 @@ class PoolLoopTest : public net::testing::LoopTest {
 
   EndpointStore store;
   std::vector<std::unique_ptr<const Group>> groups;
-  std::unique_ptr<H1Connector> connector;
+  std::unique_ptr<CodecConnector> connector;
   std::unique_ptr<Pool> pool;
 };
 SLUICE_ON_ALL_LOOPS(PoolLoopTest);

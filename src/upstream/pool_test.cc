@@ -38,6 +38,9 @@ struct FakeConnection final : http::UpstreamConnection {
   ~FakeConnection() override { --alive; }
   http::UpstreamHalf& start(const http::RequestHead&, Arena&, http::UpstreamEvents&) override { std::abort(); }
 
+  bool is_shared() const override { return is_many; }
+  std::uint32_t room() const override { return takes; }
+
   void connected() { owner->on_connected(*this); }
   void refused() { owner->on_connect_failed(*this, {Code::refused, Side::upstream}); }
   void idle() { owner->on_idle(*this); }
@@ -46,17 +49,22 @@ struct FakeConnection final : http::UpstreamConnection {
   net::Address address;
   http::UpstreamConnectionOwner* owner;
   int& alive;
+  std::uint32_t takes = 0;
+  bool is_many = false;
 };
 
 struct FakeConnector final : Connector {
-  std::unique_ptr<http::UpstreamConnection> connect(const net::Address& to, const TlsPtr&,
+  std::unique_ptr<http::UpstreamConnection> connect(const net::Address& to, Protocol protocol, const TlsPtr&,
                                                     http::UpstreamConnectionOwner& owner) override {
     auto made = std::make_unique<FakeConnection>(to, owner, alive);
+    made->is_many = protocol == Protocol::http2;
+    made->takes = room;
     last = made.get();
     ++made_count;
     return made;
   }
   FakeConnection* last = nullptr;
+  std::uint32_t room = 0;  // of connections that speak HTTP/2
   int made_count = 0;
   int alive = 0;
 };
@@ -66,6 +74,7 @@ struct Waiter final : AttemptEvents {
     connection = static_cast<FakeConnection*>(&got);
     is_reused = reused;
     ++events;
+    if (at_connection) at_connection();
   }
   void on_no_connection(Error what) override {
     connection = nullptr;
@@ -79,7 +88,7 @@ struct Waiter final : AttemptEvents {
   bool is_reused = false;
   Error error{};
   int events = 0;
-  std::function<void()> at_failure;
+  std::function<void()> at_failure, at_connection;
   Attempt attempt;
 };
 
@@ -117,6 +126,100 @@ class PoolTest : public ::testing::Test {
   FakeConnector connector;
   Pool pool{loop, connector};
 };
+
+// ---- connections that many exchanges share
+
+class SharedPoolTest : public PoolTest {
+ protected:
+  SharedPoolTest() {
+    UpstreamConfig config = config_of({1});
+    config.protocol = Protocol::http2;
+    make_plan(config);
+    connector.room = 2;
+  }
+};
+
+TEST_F(SharedPoolTest, WhoAsksMeanwhileWaitsForTheSameConnection) {
+  Waiter first, second, third;
+  start(first);
+  start(second);
+  start(third);
+  EXPECT_EQ(connector.made_count, 1);
+  FakeConnection& connection = *connector.last;
+  second.attempt.cancel();
+  connection.connected();
+  EXPECT_EQ(first.events + second.events + third.events, 2);
+  EXPECT_EQ(first.connection, &connection);
+  EXPECT_EQ(third.connection, &connection);
+  EXPECT_EQ(take(), &connection) << "it has room still, as it says";
+  connection.takes = 0;
+  Waiter more;
+  start(more);
+  EXPECT_EQ(connector.made_count, 2);
+  connector.last->connected();
+  EXPECT_EQ(more.connection, connector.last);
+  EXPECT_EQ(pool.counters().open.value(), 2);
+}
+
+TEST_F(SharedPoolTest, APeerThatTakesFewerThanHaveComeGetsAnotherConnection) {
+  Waiter first, second;
+  start(first);
+  start(second);
+  FakeConnection& connection = *connector.last;
+  first.at_connection = [&] { connection.takes = 0; };
+  connection.connected();
+  EXPECT_EQ(first.events, 1);
+  EXPECT_EQ(second.events, 0);
+  EXPECT_EQ(connector.made_count, 2);
+  connector.last->connected();
+  EXPECT_EQ(second.connection, connector.last);
+}
+
+TEST_F(SharedPoolTest, AFailedConnectIsToldToAllWhoWait) {
+  Waiter first, second;
+  start(first);
+  start(second);
+  connector.last->refused();
+  EXPECT_EQ(first.error.code, Code::refused);
+  EXPECT_EQ(second.error.code, Code::refused);
+  EXPECT_EQ(connector.alive, 0);
+  EXPECT_EQ(endpoint().totals().pending, 0);
+  Waiter late;
+  start(late);
+  loop.pass(6s);
+  EXPECT_EQ(late.error.code, Code::timed_out);
+  EXPECT_EQ(connector.alive, 0);
+}
+
+TEST_F(SharedPoolTest, IdleOnesGrowOldAndGoneOnesGo) {
+  FakeConnection* const one = open();
+  one->idle();
+  EXPECT_EQ(idle(), 1);
+  EXPECT_EQ(take(), one);
+  EXPECT_EQ(idle(), 0);
+  one->idle();
+  loop.pass(62s);
+  EXPECT_EQ(connector.alive, 0);
+  EXPECT_EQ(pool.counters().closed_idle.value(), 1U);
+  FakeConnection* const other = open();
+  other->unusable();
+  EXPECT_EQ(connector.alive, 0);
+  EXPECT_EQ(pool.counters().open.value(), 0);
+  FakeConnection* const last = open();
+  pool.close_idle();
+  EXPECT_EQ(connector.alive, 1) << "in use";
+  last->idle();
+  EXPECT_EQ(connector.alive, 0);
+}
+
+TEST_F(SharedPoolTest, AnotherProtocolTakesTheirPlace) {
+  FakeConnection* const shared = open();
+  shared->idle();
+  make_plan(config_of({1}));
+  EXPECT_EQ(connector.alive, 0);
+  open()->idle();
+  EXPECT_FALSE(connector.last->is_shared());
+}
 
 TEST_F(PoolTest, OpensOneAndUsesItAgain) {
   Waiter waiter;

@@ -141,7 +141,8 @@ void Gateway::read_logs() {
 bool Gateway::check_always() {
   for (const Member& member : workers_) {
     const auto in_flight = static_cast<std::size_t>(member.worker->metrics().requests_in_flight.value());
-    const std::size_t wanted = member.worker->ports() + in_flight;
+    const std::size_t wanted =
+        member.worker->ports() + in_flight - static_cast<std::size_t>(member.worker->planless());
     if (member.worker->plans().pins() == wanted) continue;
     ledger_.violate(0, std::to_string(member.worker->plans().pins()) + " pins of plans for " +
                            std::to_string(in_flight) + " exchanges and " + std::to_string(member.worker->ports()) +

@@ -28,7 +28,9 @@ UpstreamHalf& ClientConnection::start(const RequestHead& head, Arena& arena, Ups
   events_ = &events;
   arena_ = &arena;
   method_ = method_of(head.method);
-  parser_.start(arena, method_);
+  asks_websocket_ = head.asks_websocket;
+  if (asks_websocket_) accept_ = websocket::accept_of(head.fields);
+  parser_.start(arena, method_, wanted_accept());
   writer_.start(request_framing(head.body), head.body.bytes);
   head_sent_bytes_ = received_bytes_ = 0;
   interim_responses_ = 0;
@@ -84,6 +86,26 @@ void ClientConnection::cancel() {
   run();
 }
 
+TunnelEnd* ClientConnection::switch_protocols(TunnelEvents& events) {
+  state_ = State::tunnel;
+  events_ = nullptr;
+  const std::uint64_t head_bytes = received_bytes_ - input_.bytes();
+  tunnel_.reset(new TunnelStream(*this,
+                                 {.stream = std::move(stream_),
+                                  .input = std::move(input_),
+                                  .sent_bytes = head_sent_bytes_,
+                                  .received_bytes = head_bytes,
+                                  .has_ended = has_ended_,
+                                  .is_paused = is_paused_},
+                                 events));
+  return tunnel_.get();
+}
+
+void ClientConnection::on_tunnel_closed() {
+  state_ = State::over;
+  run();
+}
+
 void ClientConnection::on_connected() {
   is_connected_ = true;
   run();
@@ -116,6 +138,7 @@ void ClientConnection::run() {
   Step next = Step::again;
   while (next == Step::again) next = step();
   is_running_ = false;
+  if (state_ == State::tunnel) return;
   switch (next) {  // the owner may delete this
     case Step::again:
     case Step::wait:
@@ -128,7 +151,7 @@ void ClientConnection::run() {
     case Step::connect_failed:
       return owner_.on_connect_failed(*this, *failure_);
     case Step::unusable:
-      stream_.release()->let_go(goodbye_);
+      if (stream_) stream_.release()->let_go(goodbye_);  // a tunnel has let go of it
       return owner_.on_unusable(*this);
   }
 }
@@ -153,6 +176,8 @@ ClientConnection::Step ClientConnection::step() {
     case State::head:
     case State::body:
       return serve();
+    case State::tunnel:
+      return Step::wait;
     case State::over:
       return Step::unusable;
   }
@@ -199,12 +224,12 @@ ClientConnection::Step ClientConnection::read_head() {
 
 ClientConnection::Step ClientConnection::take_head() {
   const ResponseHead& head = parser_.head();
-  if (head.status < 200) {
+  if (head.status < 200 && head.status != 101) {
     if (++interim_responses_ > settings_.head.interim_responses) {
       return fail({Code::too_large, Side::upstream, false, "too many interim responses"});
     }
     events_->on_interim(head);
-    if (state_ == State::head) parser_.start(*arena_, method_);
+    if (state_ == State::head) parser_.start(*arena_, method_, wanted_accept());
     return Step::again;
   }
   state_ = State::body;
@@ -236,12 +261,17 @@ ClientConnection::Step ClientConnection::read_body() {
 }
 
 ClientConnection::Step ClientConnection::end_exchange() {
+  // After a request to switch nobody knows for certain what the peer takes the next bytes for (S20).
   const bool is_reusable = has_sent_request_ && stream_->unsent_bytes() == 0 && input_.empty() && !has_ended_ &&
-                           !failure_ && parser_.keep_alive() && !reader_.is_until_close();
+                           !failure_ && parser_.keep_alive() && !reader_.is_until_close() && !asks_websocket_;
   state_ = is_reusable ? State::idle : State::over;
   ++served_;
   std::exchange(events_, nullptr)->on_response_end(reader_.trailers());
   return is_reusable ? Step::idle : Step::unusable;
+}
+
+std::string_view ClientConnection::wanted_accept() const {
+  return asks_websocket_ ? std::string_view(accept_.data(), accept_.size()) : std::string_view();
 }
 
 // All that came is read. Is there more to come?

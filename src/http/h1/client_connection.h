@@ -15,6 +15,8 @@
 #include "http/h1/body_writer.h"
 #include "http/h1/input_queue.h"
 #include "http/h1/parser.h"
+#include "http/h1/tunnel_stream.h"
+#include "http/websocket/handshake.h"
 #include "net/stream.h"
 
 namespace sluice::http::h1 {
@@ -23,7 +25,10 @@ struct ClientSettings {
   HeadLimits head;  // of responses
 };
 
-class ClientConnection final : public UpstreamConnection, private UpstreamHalf, private net::StreamHandler {
+class ClientConnection final : public UpstreamConnection,
+                               private UpstreamHalf,
+                               private net::StreamHandler,
+                               private TunnelStream::Owner {
  public:
   // Starts connecting, in the clear or as `dial` does. The owner hears on_connected or on_connect_failed
   // (error.retryable) later. `settings` and `owner` must outlive this.
@@ -55,7 +60,8 @@ class ClientConnection final : public UpstreamConnection, private UpstreamHalf, 
     idle,
     head,  // a request is under way, no final response head yet
     body,
-    over,  // the gateway was told all; only the owner is still to be
+    tunnel,  // tunnel_ has the stream
+    over,    // the gateway was told all; only the owner is still to be
   };
   enum class Step : std::uint8_t { again, wait, idle, unusable, connect_failed, connected };
 
@@ -73,8 +79,11 @@ class ClientConnection final : public UpstreamConnection, private UpstreamHalf, 
   std::size_t unsent_bytes() const override { return failure_ ? 0 : stream_->unsent_bytes(); }
   void want_room() override;
   void cancel() override;
+  TunnelEnd* switch_protocols(TunnelEvents& events) override;
   std::uint64_t sent_bytes() const override { return head_sent_bytes_ + writer_.wire_bytes(); }
   std::uint64_t received_bytes() const override { return received_bytes_; }
+
+  void on_tunnel_closed() override;
 
   bool is_busy() const { return state_ == State::head || state_ == State::body; }
   void write_head(const RequestHead& head);
@@ -83,6 +92,7 @@ class ClientConnection final : public UpstreamConnection, private UpstreamHalf, 
   void run();
   void follow_input();
   Step step();
+  std::string_view wanted_accept() const;
   Step wait_connected();
   Step wait_idle() const;
   Step serve();
@@ -119,6 +129,9 @@ class ClientConnection final : public UpstreamConnection, private UpstreamHalf, 
   bool has_credit_ = false;
   bool is_room_wanted_ = false;
   bool has_room_ = false;
+  bool asks_websocket_ = false;
+  websocket::Accept accept_{};  // with asks_websocket_
+  std::unique_ptr<TunnelStream> tunnel_;
   bool is_doomed_ = false;                                      // failure_ is ours: input no longer counts
   net::Stream::Goodbye goodbye_ = net::Stream::Goodbye::close;  // abort when an exchange was cut short
   net::StreamPtr stream_;                                       // last: the callbacks of its making find the rest

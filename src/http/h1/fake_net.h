@@ -92,6 +92,7 @@ class FakeLoop final : public net::Loop {
   // Lets streams call back until nobody wants to any more.
   void turn() {
     for (int i = 0; i < 4; ++i) {
+      turn_ends_.run();
       for (std::size_t at = 0; at < streams_.size(); ++at) streams_[at]->deliver();
     }
   }
@@ -103,6 +104,7 @@ class FakeLoop final : public net::Loop {
     ++timers_set;
     wheel_.set(timer, now_, after);
   }
+  void at_turn_end(net::TurnEnd& work) override { turn_ends_.add(work); }
   net::StreamPtr connect(const net::Address&, net::StreamHandler& handler) override {
     FakeStream& stream = make_stream();
     stream.handler = &handler;
@@ -131,6 +133,7 @@ class FakeLoop final : public net::Loop {
   net::BlockPool blocks_;
   net::SharedBlocks shares_;
   net::TimerWheel wheel_{now_};
+  net::TurnEnds turn_ends_;
   std::vector<std::unique_ptr<FakeStream>> streams_;
 };
 

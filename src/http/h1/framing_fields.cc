@@ -100,7 +100,8 @@ bool is_forbidden_trailer(const Field& field) {
 void FramingFields::clear() {
   content_length_ = BodySize::unknown;
   coding_ = TransferCoding::none;
-  has_close_ = has_keep_alive_ = names_protected_ = false;
+  has_close_ = has_keep_alive_ = names_protected_ = has_upgrade_option_ = false;
+  upgrade_ = Upgrade::none;
   named_count_ = 0;
 }
 
@@ -125,6 +126,23 @@ const char* FramingFields::take_transfer_encoding(std::string_view value) {
   return coding_ == TransferCoding::malformed ? "Transfer-Encoding is not `chunked`" : nullptr;
 }
 
+void FramingFields::take_upgrade(std::string_view value) {
+  bool has_websocket = upgrade_ == Upgrade::websocket || upgrade_ == Upgrade::websocket_among_others;
+  bool has_other = upgrade_ == Upgrade::other || upgrade_ == Upgrade::websocket_among_others;
+  each_member(value, [&](std::string_view member) -> const char* {
+    const bool is_websocket = equals_lower(member, "websocket");
+    // A second time is one too many as well: nobody needs it, and two readers may count differently.
+    has_other |= is_websocket ? has_websocket : !member.empty();
+    has_websocket |= is_websocket;
+    return nullptr;
+  });
+  if (has_websocket) {
+    upgrade_ = has_other ? Upgrade::websocket_among_others : Upgrade::websocket;
+  } else if (has_other) {
+    upgrade_ = Upgrade::other;
+  }
+}
+
 const char* FramingFields::take_connection(char* value, std::size_t size) {
   if (equals_lower({value, size}, "keep-alive")) {  // what nearly all send
     has_keep_alive_ = true;
@@ -141,6 +159,8 @@ const char* FramingFields::take_option(std::string_view option) {
     has_close_ = true;
   } else if (option == "keep-alive") {
     has_keep_alive_ = true;
+  } else if (option == "upgrade") {
+    has_upgrade_option_ = true;
   } else if (!token_characters.contains_all(option)) {
     return "character not allowed in Connection";
   } else if (is_protected_field(option)) {
@@ -151,6 +171,10 @@ const char* FramingFields::take_option(std::string_view option) {
     named_[named_count_++] = option;
   }
   return nullptr;
+}
+
+bool FramingFields::names(std::string_view name) const {
+  return std::find(named_.begin(), named_.begin() + named_count_, name) != named_.begin() + named_count_;
 }
 
 void FramingFields::remove_named(FieldList& fields) const {

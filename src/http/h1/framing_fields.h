@@ -32,6 +32,8 @@ class FramingFields {
   // Each takes one field line and returns null, or which rule it breaks.
   const char* take_content_length(std::string_view value);
   const char* take_transfer_encoding(std::string_view value);
+  // Never fails: what an Upgrade that is not wanted says does not matter (RFC 9110 section 7.8).
+  void take_upgrade(std::string_view value);
   // Puts the value into lower case.
   const char* take_connection(char* value, std::size_t size);
 
@@ -40,7 +42,13 @@ class FramingFields {
   TransferCoding transfer_coding() const { return coding_; }
   bool has_close() const { return has_close_; }
   bool has_keep_alive() const { return has_keep_alive_; }
+  // Upgrade: none; the one protocol `websocket`; others, with `websocket` among them or without.
+  enum class Upgrade : std::uint8_t { none, websocket, websocket_among_others, other };
+  Upgrade upgrade() const { return upgrade_; }
+  bool has_upgrade_option() const { return has_upgrade_option_; }  // Connection: upgrade
   bool names_protected_field() const { return names_protected_; }
+  // Whether Connection names the field `name`, in lower case.
+  bool names(std::string_view name) const;
   // Takes what Connection named out of `fields`, but for protected ones.
   void remove_named(FieldList& fields) const;
 
@@ -52,6 +60,8 @@ class FramingFields {
   bool has_close_ = false;
   bool has_keep_alive_ = false;
   bool names_protected_ = false;
+  bool has_upgrade_option_ = false;
+  Upgrade upgrade_ = Upgrade::none;
   std::uint8_t named_count_ = 0;
   std::array<std::string_view, most_named> named_;  // the first named_count_
 };

@@ -22,6 +22,11 @@ class InputQueue {
   }
   bool empty() const { return size_ == 0; }
   bool is_full() const { return size_ >= pause_at; }
+  std::size_t bytes() const {
+    std::size_t sum = 0;
+    for (const net::Buffer& slot : slots_) sum += slot.size();
+    return sum;
+  }
   net::Buffer& front() { return slots_[0]; }
   // To be called after bytes were taken out of front().
   void drop_empty_front() {

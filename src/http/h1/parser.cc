@@ -6,6 +6,7 @@
 #include "http/causes.h"
 #include "http/characters.h"
 #include "http/scan.h"
+#include "http/websocket/handshake.h"
 
 namespace sluice::http::h1 {
 namespace {
@@ -40,7 +41,8 @@ void RequestParser::start(Arena& arena) {
   empty_lines_ = field_count_ = 0;
   stage_ = Stage::start_line;
   framing_ = Framing::none;
-  keep_alive_ = has_request_line_ = is_absolute_ = has_host_ = has_expect_ = is_expectation_known_ = false;
+  keep_alive_ = has_request_line_ = is_absolute_ = has_host_ = has_expect_ = is_expectation_known_ = has_te_trailers_ =
+      false;
 }
 
 std::expected<Progress, Refusal> RequestParser::feed(std::string_view input) {
@@ -223,8 +225,14 @@ RequestParser::Check RequestParser::take_framing_field(FieldId id, const FieldTe
     case FieldId::transfer_encoding:
       detail = framing_fields_.take_transfer_encoding(field.value_view());
       break;
+    case FieldId::te:
+      has_te_trailers_ |= equals_lower(field.value_view(), "trailers");
+      break;
+    case FieldId::upgrade:
+      framing_fields_.take_upgrade(field.value_view());
+      break;
     default:
-      break;  // Keep-Alive, Proxy-Connection, TE, Trailer, Upgrade: never passed on, and nothing follows from them
+      break;  // Keep-Alive, Proxy-Connection, Trailer: never passed on, and nothing follows from them
   }
   return detail == nullptr ? accepted : malformed(detail);
 }
@@ -252,12 +260,35 @@ RequestParser::Check RequestParser::finish() {
   if (!has_host_ && !request_.is_http10) return malformed("no Host");
   if (framing_fields_.names_protected_field()) return malformed("Connection names a protected field");
   if (const Check check = settle_framing(); check.cause != nullptr) return check;
+  if (framing_fields_.upgrade() != FramingFields::Upgrade::none) {
+    if (const Check check = take_upgrade(); check.cause != nullptr) return check;
+  }
   if (has_expect_ && !is_expectation_known_) return {&request_expectation_failed, "expectation is not 100-continue"};
+  // RFC 9110 section 10.1.4: TE counts for this connection only when Connection names it.
+  request_.wants_trailers = has_te_trailers_ && !request_.is_http10 && framing_fields_.names("te");
   framing_fields_.remove_named(request_.fields);
   keep_alive_ = !framing_fields_.has_close() && (!request_.is_http10 || framing_fields_.has_keep_alive());
   // RFC 9110 section 10.1.1: ignored in 1.0, and without content there is nothing to wait for.
   request_.expects_continue = has_expect_ && !request_.is_http10 && framing_ != Framing::none;
   stage_ = Stage::complete;
+  return accepted;
+}
+
+// An Upgrade is left out, as if it had not been sent (RFC 9110 section 7.8), but for one: a WebSocket's handshake. That
+// one must be right, since a tunnel would come of it (S20 - S22; RFC 6455 section 4.2.1).
+RequestParser::Check RequestParser::take_upgrade() {
+  using Upgrade = FramingFields::Upgrade;
+  request_.fields.remove("http2-settings");  // of an upgrade to HTTP/2, RFC 7540 section 3.2.1
+  if (framing_fields_.upgrade() == Upgrade::other) return accepted;
+  const auto refused = [](const char* detail) { return Refusal{&websocket_handshake_malformed, detail}; };
+  if (framing_fields_.upgrade() == Upgrade::websocket_among_others)
+    return refused("Upgrade names more than `websocket`");
+  if (request_.is_http10) return refused("WebSocket in HTTP/1.0");
+  if (!framing_fields_.has_upgrade_option()) return refused("Upgrade without `Connection: upgrade`");
+  if (request_.method != Method::get) return refused("a WebSocket begins with GET");
+  if (framing_ != Framing::none) return refused("WebSocket handshake with a body");
+  if (const Refusal wrong = websocket::check_request(request_.fields); wrong.cause != nullptr) return wrong;
+  request_.asks_websocket = true;
   return accepted;
 }
 

@@ -62,6 +62,7 @@ class RequestParser {
   Check take_expect(std::string_view value);
   Check finish();
   Check settle_framing();
+  Check take_upgrade();
 
   const HeadLimits& limits_;
   Arena* arena_ = nullptr;
@@ -79,19 +80,22 @@ class RequestParser {
   bool has_host_ = false;
   bool has_expect_ = false;
   bool is_expectation_known_ = false;
+  bool has_te_trailers_ = false;
 };
 
 class ResponseParser {
  public:
   explicit ResponseParser(const HeadLimits& limits) : limits_(limits) {}
-  // `request_method` decides about HEAD. Call again after each interim response.
-  void start(Arena& arena, Method request_method);
-  // errors: malformed/too_large/unsupported (a transfer coding), side upstream. 101 is malformed: nobody asks for it.
+  // `request_method` decides about HEAD. Call again after each interim response. `websocket_accept`: what
+  // Sec-WebSocket-Accept of a 101 must be; "" when the request did not ask for a WebSocket. Must stay.
+  void start(Arena& arena, Method request_method, std::string_view websocket_accept = {});
+  // errors: malformed/too_large/unsupported (a transfer coding), side upstream. A 101 that was not asked for, or is not
+  // right (RFC 6455 section 4.1), is malformed.
   std::expected<Progress, Error> feed(std::string_view input);
   // Once complete.
   const ResponseHead& head() const { return head_; }
   Framing framing() const { return framing_; }
-  bool keep_alive() const { return keep_alive_; }  // false for until_close
+  bool keep_alive() const { return keep_alive_; }  // false for until_close, which a 101 is too
 
  private:
   enum class Stage : std::uint8_t { start_line, fields, complete };
@@ -104,6 +108,7 @@ class ResponseParser {
   Check read_fields();
   const char* take_framing_field(FieldId id, const FieldText& field);
   Check finish();
+  const char* why_no_switch() const;
   void settle_framing();
 
   const HeadLimits& limits_;
@@ -111,6 +116,7 @@ class ResponseParser {
   HeadText text_;
   FramingFields framing_fields_;
   ResponseHead head_;
+  std::string_view websocket_accept_;
   std::uint32_t field_count_ = 0;
   Stage stage_ = Stage::start_line;
   Framing framing_ = Framing::none;

@@ -3,6 +3,7 @@
 #include "http/characters.h"
 #include "http/h1/parser.h"
 #include "http/scan.h"
+#include "http/websocket/handshake.h"
 
 namespace sluice::http::h1 {
 namespace {
@@ -15,8 +16,9 @@ constexpr Error too_large(const char* what) { return {Code::too_large, Side::ups
 
 }  // namespace
 
-void ResponseParser::start(Arena& arena, Method request_method) {
+void ResponseParser::start(Arena& arena, Method request_method, std::string_view websocket_accept) {
   arena_ = &arena;
+  websocket_accept_ = websocket_accept;
   text_.start(arena);
   framing_fields_.clear();
   head_ = ResponseHead();
@@ -69,7 +71,8 @@ ResponseParser::Check ResponseParser::take_status_line(std::string_view line) {
   if (status.size() != 3 || !std::ranges::all_of(status, is_digit)) return malformed("status is not three digits");
   head_.status = (status[0] - '0') * 100 + (status[1] - '0') * 10 + (status[2] - '0');
   if (head_.status < 100 || head_.status > 599) return malformed("status is not from 100 to 599");
-  if (head_.status == 101) return malformed("switch of protocols that nobody asked for");
+  if (head_.status == 101 && websocket_accept_.empty())
+    return malformed("switch of protocols that nobody asked for");
   if (line.size() > status_end && line[status_end] != ' ') return malformed("status is not three digits");
   if (scanner().controls(line.data(), line.size()) != 0) return malformed("control character in the status line");
   stage_ = Stage::fields;
@@ -111,12 +114,29 @@ const char* ResponseParser::take_framing_field(FieldId id, const FieldText& fiel
       return framing_fields_.take_content_length(field.value_view());
     case FieldId::transfer_encoding:
       return framing_fields_.take_transfer_encoding(field.value_view());
+    case FieldId::upgrade:
+      framing_fields_.take_upgrade(field.value_view());
+      return nullptr;
     default:
       return nullptr;  // of one connection only, or without meaning in a response
   }
 }
 
+// RFC 6455 section 4.1. What a WebSocket does not say in this way is none, and nothing may be tunnelled (S20).
+const char* ResponseParser::why_no_switch() const {
+  if (is_http10_) return "switch of protocols in HTTP/1.0";
+  if (framing_fields_.upgrade() != FramingFields::Upgrade::websocket) return "switch to a protocol other than websocket";
+  if (!framing_fields_.has_upgrade_option()) return "switch of protocols without `Connection: upgrade`";
+  if (framing_fields_.has_content_length() || framing_fields_.transfer_coding() != TransferCoding::none)
+    return "switch of protocols with a body";
+  if (!websocket::is_accepted(head_.fields, websocket_accept_)) return "Sec-WebSocket-Accept does not fit the key";
+  return nullptr;
+}
+
 ResponseParser::Check ResponseParser::finish() {
+  if (head_.status == 101) {
+    if (const char* const why = why_no_switch()) return malformed(why);
+  }
   if (framing_fields_.transfer_coding() != TransferCoding::none) {
     if (framing_fields_.has_content_length()) return malformed("both Content-Length and Transfer-Encoding");
     if (is_http10_) return malformed("Transfer-Encoding in HTTP/1.0");
@@ -135,6 +155,11 @@ ResponseParser::Check ResponseParser::finish() {
 
 // RFC 9112 section 6.3.
 void ResponseParser::settle_framing() {
+  if (head_.status == 101) {
+    framing_ = Framing::until_close;
+    head_.body.bytes = BodySize::unknown;
+    return;
+  }
   const bool is_bodiless = head_.status < 200 || head_.status == 204;
   if (is_bodiless) return;
   if (is_answer_to_head_ || head_.status == 304) {

@@ -1,5 +1,6 @@
 #include "http/h1/server_connection.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "http/causes.h"
@@ -74,7 +75,8 @@ void ServerConnection::run() {
   while (!is_over_ && step()) {
   }
   is_running_ = is_in_callback_ = is_expired_ = false;
-  if (is_over_) return owner_.destroy(*this);
+  if (is_handed_over_) return owner_.hand_over(*this, std::move(stream_), std::exchange(memory_->input.front(), {}));
+  if (is_over_) return successor_ != nullptr ? owner_.replace(*this, *successor_) : owner_.destroy(*this);
   const bool is_full = memory_ && memory_->input.is_full();
   if (is_full == is_paused_) return;
   is_paused_ = is_full;
@@ -102,6 +104,7 @@ bool ServerConnection::read_head() {
   if (is_dead_) return close(Goodbye::abort);
   if (is_expired_) return expire();
   if (!memory_ || memory_->input.empty()) return has_ended_ && close(Goodbye::flush_and_close);
+  if (is_fresh_ && read_preface()) return false;
   ExchangeMemory& memory = *memory_;
   if (state_ == State::idle) {
     state_ = State::head;
@@ -121,8 +124,27 @@ bool ServerConnection::read_head() {
   return true;
 }
 
+// RFC 9113 section 3.4: the first bytes of a client that knows it speaks to a server of HTTP/2. True: it is one, or it
+// may be one, and more bytes are needed to tell.
+bool ServerConnection::read_preface() {
+  static constexpr std::string_view preface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+  is_fresh_ = false;
+  if (owner_.taker_ == nullptr || !owner_.settings_.takes_http2) return false;
+  const std::string_view seen = memory_->input.front().view();
+  if (!seen.starts_with(preface.substr(0, std::min(seen.size(), preface.size())))) return false;
+  if (seen.size() < preface.size()) {
+    is_fresh_ = !memory_->input.is_full() && !has_ended_;
+    if (is_fresh_) arm(std::min(deadline_, now() + owner_.settings_.request_header_timeout));
+    return is_fresh_;
+  }
+  is_over_ = is_handed_over_ = true;
+  return true;
+}
+
 bool ServerConnection::begin_exchange() {
   ExchangeMemory& memory = *memory_;
+  if (!owner_.settings_.takes_http1)
+    return refuse({&request_version_unsupported, "HTTP/1 is not among the listener's protocols"});
   const Request& request = memory.parser.request();
   exchange_.keep_alive = memory.parser.keep_alive();
   exchange_.is_head_request = request.method == Method::head;

@@ -20,13 +20,16 @@
 
 namespace sluice::http::h1 {
 
-class ServerConnection final : public ConnectionLink, private net::StreamHandler, private ClientHalf {
+class ServerConnection final : public ConnectionLink,
+                               public ClosableConnection,
+                               private net::StreamHandler,
+                               private ClientHalf {
  public:
   ServerConnection(ServerConnections& owner, net::StreamPtr stream, std::uint32_t ticket);
   ~ServerConnection();
 
-  void close_if_idle();  // no byte of a request is there; may delete this
-  void cut();            // tells the gateway that the client is gone; may delete this
+  void close_if_idle() override;  // no byte of a request is there; may delete this
+  void cut();                     // tells the gateway that the client is gone; may delete this
   bool is_idle() const { return state_ == State::idle && !memory_; }
   Instant idle_until() const { return deadline_; }  // when idle
   std::uint32_t ticket() const { return ticket_; }
@@ -55,6 +58,7 @@ class ServerConnection final : public ConnectionLink, private net::StreamHandler
   void send_continue() override;
   void send_interim(const ResponseHead& head) override;
   bool send_head(const ResponseHead& head) override;
+  TunnelEnd* send_switch(const ResponseHead& head, TunnelEvents& events) override;
   void send_body(net::Buffer bytes) override;
   void send_body(std::string_view bytes) override;
   void send_end(const FieldList* trailers) override;
@@ -75,6 +79,7 @@ class ServerConnection final : public ConnectionLink, private net::StreamHandler
   void run();
   bool step();
   bool read_head();
+  bool read_preface();
   bool begin_exchange();
   bool refuse(Refusal refusal);
   bool serve();
@@ -102,6 +107,7 @@ class ServerConnection final : public ConnectionLink, private net::StreamHandler
   net::StreamPtr stream_;
   std::unique_ptr<ExchangeMemory> memory_;
   ClientEvents* events_ = nullptr;
+  ServerTunnel* successor_ = nullptr;  // has the stream; this is to be deleted when run() ends
   // Fires at the deadline or before: a later deadline is a store, and the timer is set anew when it fires too early.
   net::Timer timer_;
   Instant deadline_ = Instant::max();
@@ -115,6 +121,8 @@ class ServerConnection final : public ConnectionLink, private net::StreamHandler
   bool has_ended_ = false;       // the client sent FIN
   bool is_expired_ = false;      // the deadline has passed: the next step looks why
   bool is_paused_ = false;
+  bool is_fresh_ = true;         // may still turn out to speak HTTP/2
+  bool is_handed_over_ = false;  // it does: to be deleted when run() ends
 
   struct Exchange {  // facts about the one in progress
     bool keep_alive = true;

@@ -2,6 +2,7 @@
 #include <utility>
 
 #include "http/h1/server_connection.h"
+#include "http/h1/server_tunnel.h"
 #include "http/h1/writer.h"
 
 namespace sluice::http::h1 {
@@ -38,6 +39,27 @@ bool ServerConnection::send_head(const ResponseHead& head) {
   exchange_.has_sent_head = true;
   memory_->writer.start(framing, head.body.bytes);
   return true;
+}
+
+TunnelEnd* ServerConnection::send_switch(const ResponseHead& head, TunnelEvents& events) {
+  if (!can_answer() || exchange_.has_failed || !write_head(head, Framing::none)) {
+    abort();
+    return nullptr;
+  }
+  timer_.cancel();
+  successor_ = new ServerTunnel(owner_,
+                                {.stream = std::move(stream_),
+                                 .input = std::move(memory_->input),
+                                 .sent_bytes = sent_bytes(),
+                                 .received_bytes = received_bytes(),
+                                 .has_ended = has_ended_,
+                                 .is_paused = is_paused_},
+                                events, ticket_);
+  TunnelStream& end = successor_->end();
+  state_ = State::ending;
+  is_over_ = true;
+  run();
+  return &end;
 }
 
 // RFC 9112 section 6.3.

@@ -510,7 +510,7 @@ TEST_F(ServerConnectionTest, IdleOnesAreFoundWithTheTimeTheyWait) {
   connections_.find_idle(idle);
   ASSERT_EQ(idle.size(), 2u);
   EXPECT_EQ(idle[1].until - idle[0].until, std::chrono::seconds(2));
-  ServerConnections::close_idle(*idle[0].connection);
+  idle[0].connection->close_if_idle();
   EXPECT_TRUE(first.is_gone());
   EXPECT_EQ(waist_.closed, 1);
   EXPECT_EQ(connections_.size(), 3u);

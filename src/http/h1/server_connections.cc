@@ -3,16 +3,18 @@
 #include <utility>
 
 #include "http/h1/server_connection.h"
+#include "http/h1/server_tunnel.h"
 
 namespace sluice::http::h1 {
 
-ServerConnections::ServerConnections(Waist& waist, const ServerSettings& settings)
-    : waist_(waist), settings_(settings) {
+ServerConnections::ServerConnections(Waist& waist, const ServerSettings& settings, PrefaceTaker* taker)
+    : waist_(waist), taker_(taker), settings_(settings) {
   spare_.reserve(most_spare);
 }
 
 ServerConnections::~ServerConnections() {
   while (connections_.next != &connections_) delete static_cast<ServerConnection*>(connections_.next);
+  while (tunnels_.next != &tunnels_) delete static_cast<ServerTunnel*>(tunnels_.next);
 }
 
 void ServerConnections::accept(net::StreamPtr stream, std::uint32_t ticket) {
@@ -43,6 +45,12 @@ void ServerConnections::close_all() {
     connection->unlink();
     connection->insert_before(connections_);
   }
+  // A tunnel that is cut is closed by the gateway at once, and no other with it.
+  for (ConnectionLink* at = tunnels_.next; at != &tunnels_;) {
+    auto& tunnel = static_cast<ServerTunnel&>(*at);
+    at = at->next;
+    tunnel.end().cut();
+  }
 }
 
 std::unique_ptr<ExchangeMemory> ServerConnections::take_memory() {
@@ -68,8 +76,30 @@ void ServerConnections::give_back(std::unique_ptr<ExchangeMemory> memory) {
 void ServerConnections::destroy(ServerConnection& connection) {
   const std::uint32_t ticket = connection.ticket();
   delete &connection;
+  forget(ticket);
+}
+
+void ServerConnections::destroy(ServerTunnel& tunnel) {
+  const std::uint32_t ticket = tunnel.ticket();
+  delete &tunnel;
+  forget(ticket);
+}
+
+void ServerConnections::replace(ServerConnection& connection, ServerTunnel& tunnel) {
+  delete &connection;
+  tunnel.insert_before(tunnels_);
+}
+
+void ServerConnections::forget(std::uint32_t ticket) {
   --size_;
   waist_.on_connection_closed(ticket);
+}
+
+void ServerConnections::hand_over(ServerConnection& connection, net::StreamPtr stream, net::Buffer first_bytes) {
+  const std::uint32_t ticket = connection.ticket();
+  delete &connection;
+  --size_;
+  taker_->take_over(std::move(stream), std::move(first_bytes), ticket);
 }
 
 }  // namespace sluice::http::h1

@@ -14,6 +14,7 @@
 #include "http/h1/input_queue.h"
 #include "http/h1/pace.h"
 #include "http/h1/parser.h"
+#include "http/idle_connection.h"
 #include "net/stream.h"
 
 namespace sluice::http::h1 {
@@ -31,6 +32,18 @@ struct ServerSettings {
   Duration rate_grace = std::chrono::seconds(5);
   // How much of a body nobody asked for is read and dropped to keep the connection.
   std::uint32_t dropped_body_bytes = 256 * 1024;
+  // What may be spoken: requests of HTTP/1 get an answer that says no; a preface of HTTP/2 is handed over.
+  bool takes_http1 = true, takes_http2 = true;
+};
+
+// Takes over connections that begin with the preface of HTTP/2 (RFC 9113 section 3.3, prior knowledge).
+class PrefaceTaker {
+ public:
+  // `first_bytes`: all that was read, the preface in front. May be called in a callback of the stream.
+  virtual void take_over(net::StreamPtr stream, net::Buffer first_bytes, std::uint32_t ticket) = 0;
+
+ protected:
+  ~PrefaceTaker() = default;
 };
 
 // What a connection holds from the first byte of a request to the end of the exchange.
@@ -51,12 +64,7 @@ struct ExchangeMemory {
 };
 
 class ServerConnection;
-
-// A connection that waits for a request, until then. Valid until the next callback of the loop.
-struct IdleConnection {
-  Instant until;
-  ServerConnection* connection;
-};
+class ServerTunnel;
 
 // A ring of connections, threaded through them.
 struct ConnectionLink {
@@ -80,8 +88,8 @@ struct ConnectionLink {
 
 class ServerConnections {
  public:
-  // `waist` must outlive this.
-  ServerConnections(Waist& waist, const ServerSettings& settings);
+  // `waist` and `taker` must outlive this. Without a taker a preface is a malformed request.
+  ServerConnections(Waist& waist, const ServerSettings& settings, PrefaceTaker* taker = nullptr);
   ServerConnections(const ServerConnections&) = delete;
   // Closes what is left without a word to the waist.
   ~ServerConnections();
@@ -90,21 +98,22 @@ class ServerConnections {
   // ClientHalf::send_end() and abort().
   // `ticket`: told again in that call.
   void accept(net::StreamPtr stream, std::uint32_t ticket = 0);
-  std::size_t size() const { return size_; }
+  std::size_t size() const { return size_; }  // tunnels included
   // Holds for what begins from now on.
   void change_settings(const ServerSettings& settings) { settings_ = settings; }
 
-  // Adds all that wait for a request. close_idle() ends one of them, and touches no other.
+  // Adds all that wait for a request. Closing one of them touches no other.
   void find_idle(std::vector<IdleConnection>& found);
-  static void close_idle(ServerConnection& connection);
 
-  // Closes the idle ones. The others close after their answer, because Waist::is_draining().
+  // Closes the idle ones. The others close after their answer, because Waist::is_draining(). Tunnels are the gateway's
+  // to end.
   void drain();
   // Cuts all: exchanges in progress hear on_client_failed(client_closed) and cannot answer any more.
   void close_all();
 
  private:
   friend class ServerConnection;
+  friend class ServerTunnel;
 
   // An empty memory. The one given back last is not emptied before the next call: see give_back().
   std::unique_ptr<ExchangeMemory> take_memory();
@@ -112,12 +121,19 @@ class ServerConnections {
   // is kept as it is and emptied when the next one is taken or given back.
   void give_back(std::unique_ptr<ExchangeMemory> memory);
   void destroy(ServerConnection& connection);
+  void hand_over(ServerConnection& connection, net::StreamPtr stream, net::Buffer first_bytes);
+  void destroy(ServerTunnel& tunnel);
+  // Deletes the connection: `tunnel` goes on in its place.
+  void replace(ServerConnection& connection, ServerTunnel& tunnel);
+  void forget(std::uint32_t ticket);
 
   static constexpr std::size_t most_spare = 256;
 
   Waist& waist_;
+  PrefaceTaker* const taker_;
   ServerSettings settings_;
   ConnectionLink connections_;  // head of the ring
+  ConnectionLink tunnels_;      // and of another, of ServerTunnels
   std::size_t size_ = 0;
   std::vector<std::unique_ptr<ExchangeMemory>> spare_;
   std::unique_ptr<ExchangeMemory> last_given_;

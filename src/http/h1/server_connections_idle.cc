@@ -11,6 +11,4 @@ void ServerConnections::find_idle(std::vector<IdleConnection>& found) {
   }
 }
 
-void ServerConnections::close_idle(ServerConnection& connection) { connection.close_if_idle(); }
-
 }  // namespace sluice::http::h1

@@ -142,7 +142,15 @@ std::size_t write_request(const RequestHead& head, bool close, char* out) {
   } else if (!head.body.is_empty() || usually_has_body(head.method)) {
     writer.number_field("content-length", head.body.bytes);
   }
-  if (close) writer.field("connection", "close");
+  if (head.wants_trailers) writer.field("te", "trailers");
+  if (head.asks_websocket) {
+    writer.field("upgrade", "websocket");
+    writer.field("connection", "upgrade");
+  } else if (close) {
+    writer.field("connection", head.wants_trailers ? "te, close" : "close");
+  } else if (head.wants_trailers) {
+    writer.field("connection", "te");  // RFC 9110 section 10.1.4
+  }
   return writer.finish();
 }
 
@@ -160,7 +168,12 @@ std::size_t write_response(const ResponseHead& head, Framing framing, bool keep_
   } else if (framing == Framing::none && may_announce && head.announced_length != BodySize::unknown) {
     writer.number_field("content-length", head.announced_length);
   }
-  if (!keep_alive) {
+  // 101 switches to it; 426 must say to what it would (RFC 9110 section 15.5.22), and there is but one choice.
+  const bool names_upgrade = head.status == 101 || head.status == 426;
+  if (names_upgrade) {
+    writer.field("upgrade", "websocket");
+    writer.field("connection", keep_alive ? "upgrade" : "close, upgrade");
+  } else if (!keep_alive) {
     writer.field("connection", "close");
   } else if (to_http10_keep_alive) {
     writer.field("connection", "keep-alive");

@@ -18,7 +18,8 @@ std::size_t head_bytes(const ResponseHead& head);
 // Writes the head to `out` (room for head_bytes). Returns the bytes written, or 0 when a name or value holds a byte
 // that must not stand there (CR, LF, NUL, other controls; S26), a name is no token, or method, path or query would
 // break the request line. Then `out` holds bytes that must not be sent. Request framing: none for an empty body of a
-// method that usually has none, Content-Length, or chunked. No Connection field is sent to upstreams unless `close`.
+// method that usually has none, Content-Length, or chunked. No Connection field is sent to upstreams unless `close`,
+// or `upgrade` for a WebSocket.
 // cost: one copy and one pass over the bytes (scan.h).
 std::size_t write_request(const RequestHead& head, bool close, char* out);
 // `framing` as the connection decided it (HTTP/1.0 clients get until_close instead of chunked); `keep_alive` false adds

@@ -80,7 +80,7 @@ void EpollLoop::run() {
     event_count_ = 0;
     run_ready();
     run_timers();
-    flush_all();
+    end_turn();
     bury();
   }
 }

@@ -76,7 +76,7 @@ void SimLoop::turn() {
   if (!is_mail_first) run_tasks();
   run_ready();
   run_timers();
-  flush_all();
+  end_turn();
   bury();
 }
 

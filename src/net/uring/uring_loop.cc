@@ -91,7 +91,7 @@ void UringLoop::run() {
   is_running_ = true;
   if (!std::exchange(is_watching_mailbox_, true)) submit_poll(mailbox_.descriptor(), tag(nullptr, Operation::mailbox));
   while (is_running_) {
-    flush_all();
+    end_turn();
     bury();
     const bool waits = may_wait();
     watch_alarm();

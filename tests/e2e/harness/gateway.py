@@ -214,7 +214,7 @@ class Gateway:
         """The sum of the samples of that name that carry these labels, from /metrics."""
         total = 0.0
         for line in self.admin_request("/metrics")[2].splitlines():
-            match = re.match(r"([a-zA-Z_:]+)(?:\{(.*)\})? (\S+)$", line)
+            match = re.match(r"([a-zA-Z_:0-9]+)(?:\{(.*)\})? (\S+)$", line)
             if not match or match.group(1) != name:
                 continue
             has = dict(re.findall(r'(\w+)="((?:[^"\\]|\\.)*)"', match.group(2) or ""))
