@@ -78,6 +78,7 @@ enum class Metric : std::uint8_t {
   endpoint_pending,
   endpoint_pending_refused,
   upstream_panic,
+  upstream_insecure,
   pool_connects,
   pool_connect_failures,
   pool_reuses,
@@ -203,6 +204,8 @@ constexpr auto infos = std::to_array<MetricInfo>({
     {"sluice_upstream_panic", gauge,
      "1 while so few endpoints are in service (health.panic_below) that requests are spread over all, else 0.",
      "upstream"},
+    {"sluice_upstream_insecure", gauge,
+     "1 while the upstream's certificates are not looked at (`insecure_skip_verify`), else 0.", "upstream"},
     {"sluice_pool_connects_total", counter, "Upstream connections tried.", ""},
     {"sluice_pool_connect_failures_total", counter, "Upstream connections that could not be made.", ""},
     {"sluice_pool_reuses_total", counter, "Attempts that found an idle upstream connection.", ""},
@@ -554,6 +557,9 @@ class Page {
     text_.family(info(Metric::upstream_panic));
     for (const UpstreamSnapshot& one : in_.upstreams)
       text_.sample({{"upstream", one.upstream}}, std::uint64_t{one.is_panicking});
+    text_.family(info(Metric::upstream_insecure));
+    for (const UpstreamSnapshot& one : in_.upstreams)
+      text_.sample({{"upstream", one.upstream}}, std::uint64_t{one.is_insecure});
   }
 
   void pool() {

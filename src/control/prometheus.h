@@ -71,6 +71,7 @@ struct EndpointSnapshot {
 struct UpstreamSnapshot {
   std::string_view upstream;
   bool is_panicking = false;
+  bool is_insecure = false;  // its certificates are not looked at
 };
 
 // The workers' connection pools, summed.

@@ -5,10 +5,12 @@ namespace sluice::gateway {
 std::span<const Cause* const> causes() {
   static constexpr const Cause* all[] = {
       &no_route,
+      &request_misdirected,
       &upstream_no_endpoint,
       &upstream_connect_refused,
       &upstream_connect_timeout,
       &upstream_unreachable,
+      &upstream_tls_failed,
       &upstream_timeout_first_byte,
       &upstream_timeout_idle,
       &upstream_timeout_request,

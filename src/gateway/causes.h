@@ -10,6 +10,10 @@ namespace sluice::gateway {
 inline constexpr Cause no_route{"no_route", 404, Side::client, "no route",
                                 "No route of the listener matches the request. `sluice explain` says, route by route, "
                                 "which condition failed first."};
+inline constexpr Cause request_misdirected{
+    "request_misdirected", 421, Side::client, "misdirected request",
+    "The request's host wants (or wants no) client certificate, unlike the name that its connection was made for: "
+    "`client_certificates` of the listener's `tls`. The client makes a connection of its own for that host."};
 inline constexpr Cause upstream_no_endpoint{"upstream_no_endpoint", 503, Side::upstream, "service unavailable",
                                             "The upstream has no endpoint that could be tried."};
 inline constexpr Cause upstream_connect_refused{"upstream_connect_refused", 502, Side::upstream, "service unreachable",
@@ -18,6 +22,10 @@ inline constexpr Cause upstream_connect_timeout{"upstream_connect_timeout", 504,
                                                 "No endpoint tried accepted a connection within `connect_timeout`."};
 inline constexpr Cause upstream_unreachable{"upstream_unreachable", 502, Side::upstream, "service unreachable",
                                             "There is no way to the endpoint: no route, or no such address."};
+inline constexpr Cause upstream_tls_failed{
+    "upstream_tls_failed", 502, Side::upstream, "service unreachable",
+    "No endpoint tried could be spoken to by TLS as its upstream's `tls` demands; `detail` says which check failed, such "
+    "as `certificate has expired`. No request was sent."};
 inline constexpr Cause upstream_timeout_first_byte{
     "upstream_timeout_first_byte", 504, Side::upstream, "upstream timed out",
     "The upstream took the request but sent no response head within `first_byte_timeout`."};

@@ -7,6 +7,7 @@
 #include "gateway/worker.h"
 #include "http/causes.h"
 #include "http/grpc.h"
+#include "net/security.h"
 
 namespace sluice::gateway {
 
@@ -69,6 +70,9 @@ http::ClientEvents* Exchange::begin(const ListenerPlan& listener, PlanSlots::Pin
   }
   if (const char* const why = is_pressed ? why_shed() : nullptr) {
     answer(gateway_overloaded, why);
+  } else if (is_misdirected()) {
+    client_->close_after();
+    answer(request_misdirected, "the connection was made for a host with another policy for client certificates");
   } else if (decision_ = decide(*plan_, *listener_, view_); decision_.target == nullptr) {
     send_made_reply();
   } else if (!pick_endpoint()) {
@@ -80,6 +84,13 @@ http::ClientEvents* Exchange::begin(const ListenerPlan& listener, PlanSlots::Pin
   if (state_ != State::over) return this;
   worker_.recycle(*this);
   return nullptr;
+}
+
+// Row T01: a client that was let in without a certificate does not reach a host that wants one. RFC 9110 section 15.5.20.
+bool Exchange::is_misdirected() const {
+  const net::Security* const security = view_.facts().security;
+  if (security == nullptr || listener_->tls == nullptr) return false;
+  return listener_->tls->client_auth().applies_to(view_.request().host) != security->has_client_auth;
 }
 
 // Before any policy runs. The route is looked up only where one may be critical.

@@ -64,6 +64,7 @@ class Exchange final : private http::ClientEvents, private http::UpstreamEvents,
 
   void start(const ListenerPlan& listener, PlanSlots::Pin plan, http::ClientHalf& half);
   const char* why_shed() const;
+  bool is_misdirected() const;
   policy::Facts facts_of(const http::Request& request) const;
 
   // ---- attempts

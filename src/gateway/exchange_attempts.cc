@@ -5,6 +5,7 @@
 #include "gateway/causes.h"
 #include "gateway/exchange.h"
 #include "gateway/worker.h"
+#include "net/tls/fault.h"
 
 namespace sluice::gateway {
 
@@ -40,9 +41,12 @@ void Exchange::on_connection(http::UpstreamConnection& connection, bool is_reuse
 }
 
 void Exchange::on_no_connection(Error error) {
+  const bool is_tls = error.side == Side::upstream &&
+                      (error.code == Code::denied || net::tls::find_fault(error.what) != nullptr);
   // With too many on their way to an endpoint, one more is not tried: it says nothing of that endpoint, or of a retry.
   const bool is_full = error.code == Code::exhausted && error.side == Side::upstream;
   end_attempt(error.side == Side::gateway || is_full ? upstream::Outcome::gateway_failed
+              : is_tls                               ? upstream::Outcome::tls_failed
               : error.code == Code::timed_out        ? upstream::Outcome::connect_timed_out
                                                      : upstream::Outcome::connect_failed,
               error.what);
@@ -51,6 +55,7 @@ void Exchange::on_no_connection(Error error) {
   } else if (begin_retry(error.code != Code::refused && !is_full)) {
     return connect(false);
   }
+  if (is_tls) return answer(upstream_tls_failed, error.what);
   switch (error.code) {
     case Code::timed_out:
       return answer(upstream_connect_timeout, error.what);

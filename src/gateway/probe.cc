@@ -1,6 +1,7 @@
 #include "gateway/probe.h"
 
 #include "gateway/fault_reply.h"
+#include "net/security.h"
 
 namespace sluice::gateway {
 

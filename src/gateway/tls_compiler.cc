@@ -33,6 +33,30 @@ void warn_of_expiry(const CertificateConfig& pair, const net::tls::Certificate& 
       .help = "renew it: a changed file is taken over without a reload";
 }
 
+// False when the file cannot be read: that was said.
+bool read_file(const config::Located<std::string>& file, const std::string& path, std::string& pem,
+               config::Diagnostics& diagnostics) {
+  if (file->empty()) return true;
+  auto text = net::tls::CertificateStore::read(*file, false);
+  if (text) {
+    pem = std::move(*text);
+    return true;
+  }
+  diagnostics.error(file.place, "bad_certificate", path, "the file " + *file + " " + text.error().what).help =
+      text.error().help;
+  return false;
+}
+
+bool read_client_auth(const ClientCertificatesConfig& config, const std::string& path,
+                      net::tls::ClientAuthSettings& settings, config::Diagnostics& diagnostics) {
+  settings = {.mode = config.mode,
+              .depth = static_cast<int>(config.depth),
+              .names = config.names,
+              .hosts = config.hosts};
+  const bool has_authorities = read_file(config.ca, path + ".ca", settings.authorities, diagnostics);
+  return read_file(config.crl, path + ".crl", settings.revoked, diagnostics) && has_authorities;
+}
+
 bool check_ciphers(const ListenerTlsConfig& config, const std::string& path, config::Diagnostics& diagnostics) {
   const auto check = [&](const config::Located<std::string>& list, const char* key, bool is_known) {
     if (list->empty() || is_known) return true;
@@ -48,6 +72,7 @@ bool check_ciphers(const ListenerTlsConfig& config, const std::string& path, con
 
 void KeptTls::sweep() {
   std::erase_if(contexts, [](const auto& context) { return context.use_count() == 1; });
+  std::erase_if(client_contexts, [](const auto& entry) { return entry.second.use_count() == 1; });
   std::erase_if(tables, [](const auto& table) { return table.use_count() == 1; });
 }
 
@@ -60,6 +85,9 @@ std::shared_ptr<net::tls::ServerContext> compile_tls(const ListenerTlsConfig& co
                                                      KeptTls& kept, config::Diagnostics& diagnostics) {
   const std::int64_t now = wall_seconds();
   bool is_good = check_ciphers(config, path, diagnostics);
+  net::tls::ClientAuthSettings client_auth;
+  if (config.client_certificates)
+    is_good &= read_client_auth(*config.client_certificates, path + ".client_certificates", client_auth, diagnostics);
   CertificateTable::List list;
   for (std::size_t i = 0; i < config.certificates.size(); ++i) {
     const CertificateConfig& pair = config.certificates[i];
@@ -83,15 +111,58 @@ std::shared_ptr<net::tls::ServerContext> compile_tls(const ListenerTlsConfig& co
                                                 .cipher_suites = *config.cipher_suites,
                                                 .protocols = std::move(protocols),
                                                 .policy = path,
-                                                .tickets = kept.tickets},
+                                                .tickets = kept.tickets,
+                                                .client_auth = std::move(client_auth)},
                                                table);
-  if (context == nullptr) {
-    diagnostics.error({}, "tls_unusable", path, "OpenSSL refuses these settings");
+  if (!context) {
+    const bool is_of_client = config.client_certificates.has_value();
+    diagnostics.error(is_of_client ? config.client_certificates->place : config::Place{}, "bad_certificate",
+                      path + (is_of_client ? ".client_certificates" : ""),
+                      std::string(is_of_client ? "a file of it " : "") + context.error());
     return nullptr;
   }
   kept.tables.push_back(std::move(table));
-  kept.contexts.push_back(context);
-  return context;
+  kept.contexts.push_back(*context);
+  return *context;
+}
+
+std::shared_ptr<const net::tls::ClientContext> compile_tls(const upstream::UpstreamTlsConfig& config,
+                                                           const std::string& protocol, const std::string& path,
+                                                           KeptTls& kept, config::Diagnostics& diagnostics) {
+  net::tls::ClientSettings settings{.min_version = config.min_version,
+                                    .server_name = *config.server_name,
+                                    .verifies = !config.insecure_skip_verify,
+                                    .protocols = {protocol}};
+  bool is_good = read_file(config.ca, path + ".ca", settings.authorities, diagnostics);
+  if (!config.cert->empty()) {
+    auto certificate = kept.certificates.load({*config.cert, *config.key}, wall_seconds());
+    if (!certificate) {
+      report({config.cert, config.key}, certificate.error(), path, diagnostics);
+      is_good = false;
+    } else {
+      is_good &= (*certificate)->open();
+      settings.certificate = std::move(*certificate);
+    }
+  }
+  if (config.insecure_skip_verify)
+    diagnostics
+        .warning(config.place, "insecure_skip_verify", path,
+                 "certificates are not looked at: whoever stands between the gateway and the endpoints can read and "
+                 "change everything")
+        .help = "name the authority that vouches for the endpoints in `ca`, and their name in `server_name`";
+  if (!is_good) return nullptr;
+  std::string key = protocol + settings.authorities + '\n' + settings.server_name + '\n' + std::to_string(settings.verifies) +
+                    std::to_string(static_cast<int>(settings.min_version)) + '\n' +
+                    std::to_string(reinterpret_cast<std::uintptr_t>(settings.certificate.get()));
+  if (const auto known = kept.client_contexts.find(key); known != kept.client_contexts.end()) return known->second;
+  auto made = net::tls::ClientContext::make(settings);
+  if (!made) {
+    diagnostics.error(config.ca->empty() ? config.place : config.ca.place, "bad_certificate", path + ".ca",
+                      config.ca->empty() ? made.error() : "the file " + *config.ca + " " + made.error());
+    return nullptr;
+  }
+  kept.client_contexts.emplace(std::move(key), *made);
+  return *made;
 }
 
 }  // namespace sluice::gateway

@@ -1,12 +1,15 @@
 #pragma once
 // From `tls` of a listener to what its handshakes use. Control thread, while a plan is made.
 
+#include <map>
 #include <memory>
 #include <string>
 
 #include "config/diagnostic.h"
 #include "gateway/tls_config.h"
 #include "net/tls/certificate_store.h"
+#include "net/tls/client_context.h"
+#include "upstream/tls_config.h"
 
 namespace sluice::gateway {
 
@@ -17,6 +20,9 @@ struct KeptTls {
   // Every context that was ever published and may still be in use: so that none is freed on a worker's thread.
   std::vector<std::shared_ptr<net::tls::ServerContext>> contexts;
   std::vector<std::shared_ptr<const net::tls::CertificateTable>> tables;
+
+  // Those to upstreams, by all that makes them what they are: one that stays the same keeps its connections.
+  std::map<std::string, std::shared_ptr<const net::tls::ClientContext>> client_contexts;
 
   // Frees those that nobody uses any more.
   void sweep();
@@ -30,6 +36,12 @@ inline constexpr auto expiry_warning = std::chrono::hours(24 * 14);
 std::shared_ptr<net::tls::ServerContext> compile_tls(const ListenerTlsConfig& config,
                                                      std::vector<std::string> protocols, const std::string& path,
                                                      KeptTls& kept, config::Diagnostics& diagnostics);
+
+// The same for `tls` of an upstream. Where nothing has changed it is the one that was made before.
+// `protocol`: offered by ALPN, "h2" or "http/1.1".
+std::shared_ptr<const net::tls::ClientContext> compile_tls(const upstream::UpstreamTlsConfig& config,
+                                                           const std::string& protocol, const std::string& path,
+                                                           KeptTls& kept, config::Diagnostics& diagnostics);
 
 // Seconds since 1970.
 std::int64_t wall_seconds();

@@ -3,17 +3,19 @@
 
 #include <chrono>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <tuple>
 #include <vector>
 
 #include "config/value.h"
 #include "net/tls/server_context.h"
+#include "upstream/tls_version.h"
 
 namespace sluice::net::tls {
-constexpr auto enum_names(Version) {
+constexpr auto enum_names(ClientAuth) {
   using config::EnumName;
-  return std::array{EnumName{Version::v1_2, "1.2"}, EnumName{Version::v1_3, "1.3"}};
+  return std::array{EnumName{ClientAuth::required, "required"}, EnumName{ClientAuth::optional, "optional"}};
 }
 }  // namespace sluice::net::tls
 
@@ -41,12 +43,54 @@ struct CertificateConfig {
   }
 };
 
+// Which certificates clients must have of their own.
+struct ClientCertificatesConfig {
+  config::Located<std::string> ca;
+  net::tls::ClientAuth mode = net::tls::ClientAuth::required;
+  std::uint32_t depth = 4;
+  config::Located<std::string> crl;
+  std::vector<std::string> names;
+  std::vector<std::string> hosts;
+  config::Place place;
+
+  static constexpr const char* doc = "Certificates that clients have of their own.";
+  static constexpr auto fields() {
+    using config::field;
+    return std::tuple{
+        field("ca", &ClientCertificatesConfig::ca, "PEM file with the authorities that may vouch for clients.")
+            .required()
+            .non_empty()
+            .example("/etc/sluice/clients-ca.pem"),
+        field("mode", &ClientCertificatesConfig::mode,
+              "`required`: who has none gets no connection. `optional`: it may, but a bad one is refused all the same."),
+        field("depth", &ClientCertificatesConfig::depth, 0u, 16u,
+              "Most authorities between a client's certificate and the root."),
+        field("crl", &ClientCertificatesConfig::crl,
+              "PEM file with lists of revoked certificates, one for each authority that signs clients. One that is out "
+              "of date lets nobody in."),
+        field("names", &ClientCertificatesConfig::names,
+              "Subject alternative names (DNS, URI, mail), one of which a client must have. `*.a` stands for one label, "
+              "a `*` at the end for anything. By default any will do.")
+            .one_or_many()
+            .non_empty()
+            .example("[\"*.clients.internal\", \"spiffe://prod/*\"]"),
+        field("hosts", &ClientCertificatesConfig::hosts,
+              "Names asked for (SNI) for which this holds; by default all. A request for such a host on a connection "
+              "made for another is answered 421.")
+            .one_or_many()
+            .non_empty()
+            .example("[admin.example.com]"),
+    };
+  }
+};
+
 struct ListenerTlsConfig {
   std::vector<CertificateConfig> certificates;
   net::tls::Version min_version = net::tls::Version::v1_2;
   config::Located<std::string> ciphers;
   config::Located<std::string> cipher_suites;
   std::chrono::milliseconds handshake_timeout{10'000};
+  std::optional<ClientCertificatesConfig> client_certificates;
 
   static constexpr const char* doc = "How clients are spoken to in private: HTTPS.";
   static constexpr auto fields() {
@@ -71,6 +115,8 @@ struct ListenerTlsConfig {
             .example("TLS_AES_256_GCM_SHA384"),
         field("handshake_timeout", &ListenerTlsConfig::handshake_timeout, milliseconds{10}, hours{1},
               "Time for the TLS handshake, from the connection's first moment. Past it the connection is cut."),
+        field("client_certificates", &ListenerTlsConfig::client_certificates,
+              "Certificates that clients must, or may, show (mutual TLS). By default they are not asked."),
     };
   }
 };

@@ -20,7 +20,6 @@
 #include "net/address.h"
 #include "net/buffer.h"
 #include "net/loop.h"
-#include "net/security.h"
 
 namespace sluice::http {
 

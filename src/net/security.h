@@ -12,6 +12,9 @@ struct Security {
   std::string_view protocol;  // chosen by ALPN: "http/1.1", "h2"; empty: none was
   std::string server_name;    // SNI, in lower case; empty: none was given
   bool is_resumed = false;
+  // Whether the client was asked for a certificate, and the one that it gave, verified: DER in base64. "": none.
+  bool has_client_auth = false;
+  std::string client_certificate;
 };
 
 }  // namespace sluice::net

@@ -12,7 +12,10 @@
 #include "base/time.h"
 #include "http/message.h"
 #include "net/address.h"
-#include "net/security.h"
+
+namespace sluice::net {
+struct Security;  // net/security.h
+}
 
 namespace sluice::policy {
 

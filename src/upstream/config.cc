@@ -71,6 +71,14 @@ void EndpointConfig::schema(config::SchemaWriter& schema) {
   schema.any_of({[&] { Target::schema(schema); }, [&] { schema.structure(config::struct_info<EndpointConfig>()); }});
 }
 
+config::Fault UpstreamTlsConfig::check(const UpstreamTlsConfig& config) {
+  if (config.cert->empty() != config.key->empty())
+    return {.what = "`cert` and `key` belong together: one of them is missing"};
+  if (config.insecure_skip_verify && !config.ca->empty())
+    return {.what = "`ca` says who is trusted, and `insecure_skip_verify` that anybody is", .field = "ca"};
+  return {};
+}
+
 bool UpstreamConfig::read(const config::Node& node, UpstreamConfig& out, config::ReadContext& context) {
   bool is_good = config::read_struct(node, &out, config::struct_info<UpstreamConfig>(), context);
   if (out.endpoints.size() > max_endpoints) {

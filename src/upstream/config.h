@@ -14,6 +14,7 @@
 #include "base/time.h"
 #include "config/value.h"
 #include "net/address.h"
+#include "upstream/tls_config.h"
 
 namespace sluice::upstream {
 
@@ -171,6 +172,7 @@ constexpr auto enum_names(Protocol) {
 
 struct UpstreamConfig {
   std::vector<EndpointConfig> endpoints;
+  std::optional<UpstreamTlsConfig> tls;
   Balance balance = Balance::least_request;
   Protocol protocol = Protocol::automatic;
   std::chrono::milliseconds connect_timeout{5'000};
@@ -195,6 +197,7 @@ struct UpstreamConfig {
             .required()
             .non_empty()
             .example("[127.0.0.1:7001, {address: 127.0.0.1:7002, weight: 2}]"),
+        field("tls", &UpstreamConfig::tls, "TLS to the endpoints. Without it they are spoken to in the clear."),
         field(
             "balance", &UpstreamConfig::balance,
             "How an endpoint is chosen. `least_request`: of two taken at random by weight, the one with fewer requests "
@@ -203,7 +206,7 @@ struct UpstreamConfig {
               "What is spoken to the endpoints. `http2` in the clear is by prior knowledge: many requests share a "
               "connection. `auto`: `http1`."),
         field("connect_timeout", &UpstreamConfig::connect_timeout, milliseconds{1}, hours{1},
-              "Time for one connection to be made. Past it, another endpoint is tried."),
+              "Time for one connection to be made, its TLS handshake included. Past it, another endpoint is tried."),
         field("first_byte_timeout", &UpstreamConfig::first_byte_timeout, milliseconds{1}, hours{24},
               "Time from the end of the request to the response head."),
         field("idle_timeout", &UpstreamConfig::idle_timeout, milliseconds{1}, hours{24},

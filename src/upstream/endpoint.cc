@@ -23,6 +23,8 @@ const char* outcome_name(Outcome outcome) {
       return "reset";
     case Outcome::bad_response:
       return "bad_response";
+    case Outcome::tls_failed:
+      return "tls_failed";
     case Outcome::success:
       return "success";
     case Outcome::stale:

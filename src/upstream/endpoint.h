@@ -21,19 +21,20 @@
 
 namespace sluice::upstream {
 
-// How an attempt ended. The first five tell nothing good of the endpoint; what follows blames somebody else.
+// How an attempt ended. The first six tell nothing good of the endpoint; what follows blames somebody else.
 enum class Outcome : std::uint8_t {
   connect_failed,
   connect_timed_out,
   timed_out,       // connected, but no byte in time
   reset,           // cut before the response was complete
   bad_response,    // not HTTP, or past a limit
+  tls_failed,      // no TLS, or not who it should be
   success,         // a complete response, whatever its status
   stale,           // a pooled connection that the peer had already closed
   gateway_failed,  // out of descriptors, or a request that could not be written
   client_failed,   // the client went away, or broke its request
 };
-inline constexpr std::size_t failure_kinds = 5;
+inline constexpr std::size_t failure_kinds = 6;
 constexpr bool is_failure(Outcome outcome) { return static_cast<std::size_t>(outcome) < failure_kinds; }
 const char* outcome_name(Outcome outcome);  // "connect_failed": label of metrics
 

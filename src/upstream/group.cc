@@ -64,8 +64,10 @@ Group::Group(std::string_view name, const UpstreamConfig& config)
       protocol_(config.protocol),
       health_(config.health) {}
 
-std::unique_ptr<const Group> Group::make(std::string_view name, const UpstreamConfig& config, EndpointStore& store) {
+std::unique_ptr<const Group> Group::make(std::string_view name, const UpstreamConfig& config, EndpointStore& store,
+                                         std::shared_ptr<const net::tls::ClientContext> tls) {
   std::unique_ptr<Group> group(new Group(name, config));
+  group->tls_ = std::move(tls);
   group->budget_ = store.find_or_make_budget(name);
   std::uint64_t sum = 0;
   std::string members;

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/time.h"
+#include "net/tls/client_context.h"
 #include "upstream/config.h"
 #include "upstream/endpoint.h"
 #include "upstream/endpoint_store.h"
@@ -26,7 +27,8 @@ class Group {
 
   // `config` as it was read: at least one endpoint, none twice. Control thread; cost up to 50 ms for 4096 unequal
   // weights.
-  static std::unique_ptr<const Group> make(std::string_view name, const UpstreamConfig& config, EndpointStore& store);
+  static std::unique_ptr<const Group> make(std::string_view name, const UpstreamConfig& config, EndpointStore& store,
+                                           std::shared_ptr<const net::tls::ClientContext> tls = nullptr);
 
   const std::string& name() const { return name_; }
   const Timeouts& timeouts() const { return timeouts_; }
@@ -39,6 +41,8 @@ class Group {
   Protocol protocol() const { return protocol_; }
   const HealthConfig& health() const { return health_; }
   std::span<const Member> members() const { return members_; }
+  // How connections to the endpoints are made; null: in the clear.
+  const std::shared_ptr<const net::tls::ClientContext>& tls() const { return tls_; }
 
   // The endpoint for the next attempt, noted in `tried`; null when all were tried (or Tried::capacity of them).
   // Endpoints set aside are passed over, but for the one attempt that probes. When no other is left to try they are
@@ -83,6 +87,7 @@ class Group {
   KeepAliveConfig keep_alive_;
   Protocol protocol_;
   HealthConfig health_;
+  std::shared_ptr<const net::tls::ClientContext> tls_;
   std::vector<Member> members_;
   std::vector<std::uint64_t> weights_up_to_;  // running sums
   bool is_uniform_ = true;                    // all weights are equal

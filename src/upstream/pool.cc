@@ -30,9 +30,14 @@ void Pool::adopt(std::span<const std::unique_ptr<const Group>> groups) {
       member.endpoint->set_health(group->health());
       member.endpoint->set_max_pending(group->max_pending());
       Shelf& shelf = shelf_of(*member.endpoint);
-      shelf.keep_alive = group->keep_alive();
       shelf.is_kept = true;
-      if (std::exchange(shelf.protocol, group->protocol()) != group->protocol()) empty(shelf);
+      shelf.keep_alive = group->keep_alive();
+      const bool is_other_protocol = std::exchange(shelf.protocol, group->protocol()) != group->protocol();
+      if (is_other_protocol || shelf.tls != group->tls()) {
+        shelf.tls = group->tls();
+        shelf.connecting = nullptr;  // nobody joins what is being made under other terms
+        empty(shelf);
+      }
     }
   }
   for (std::size_t slot = 0; slot < shelves_.size(); ++slot)
@@ -62,7 +67,8 @@ Link& Pool::connect(Shelf& shelf) {
   shelf.endpoint->count_connect();
   counters_.connects.add();
   if (shelf.protocol == Protocol::http2) shelf.connecting = &link;
-  link.connection_ = connector_.connect(shelf.endpoint->address(), shelf.protocol, link);
+  link.tls_ = shelf.tls;
+  link.connection_ = connector_.connect(shelf.endpoint->address(), shelf.protocol, shelf.tls, link);
   return link;
 }
 
@@ -84,7 +90,7 @@ Link* Pool::take_idle(Shelf& shelf) {
 
 Link* Pool::take_shared(Shelf& shelf) {
   for (Link* const link : shelf.shared) {
-    if (link->connection_->room() == 0) continue;
+    if (link->connection_->room() == 0 || link->tls_ != shelf.tls) continue;
     // An old one is used up, not cut: who is on it stays.
     const KeepAliveConfig& limits = shelf.keep_alive;
     if (limits.max_age.count() > 0 && loop_.now() - link->opened_at_ >= limits.max_age) continue;
@@ -126,7 +132,8 @@ void Pool::put_back_shared(Link& link) {
   Shelf& shelf = *link.shelf_;
   link.idle_since_ = loop_.now();
   Counter* why = why_close(link);
-  if (is_draining_ || !shelf.is_kept || shelf.protocol != Protocol::http2) why = &counters_.closed_removed;
+  if (is_draining_ || !shelf.is_kept || shelf.protocol != Protocol::http2 || link.tls_ != shelf.tls)
+    why = &counters_.closed_removed;
   if (why == nullptr && shelf.keep_alive.max_idle == 0) why = &counters_.closed_surplus;
   if (why != nullptr) {
     why->add();
@@ -140,7 +147,7 @@ void Pool::put_back(Link& link) {
   Shelf& shelf = *link.shelf_;
   link.idle_since_ = loop_.now();
   Counter* why = why_close(link);
-  if (is_draining_ || !shelf.is_kept) why = &counters_.closed_removed;
+  if (is_draining_ || !shelf.is_kept || link.tls_ != shelf.tls) why = &counters_.closed_removed;
   if (why == nullptr && shelf.keep_alive.max_idle == 0) why = &counters_.closed_surplus;
   if (why != nullptr) {
     why->add();
@@ -166,6 +173,7 @@ void Pool::discard(Link& link) {
     shelf.endpoint->end_pending();
   }
   link.connection_.reset();
+  link.tls_.reset();
   link.state_ = Link::State::free;
   link.attempt_ = nullptr;
   link.waiters_ = 0;

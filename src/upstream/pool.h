@@ -35,8 +35,10 @@ struct Shelf;
 // Makes connections: codec_connector.h, or a test's.
 class Connector {
  public:
+  using TlsPtr = std::shared_ptr<const net::tls::ClientContext>;
   // Starts to connect; `owner` hears on_connected or on_connect_failed in a later callback.
-  virtual std::unique_ptr<http::UpstreamConnection> connect(const net::Address& to, Protocol protocol,
+  // `tls`: null for a connection in the clear.
+  virtual std::unique_ptr<http::UpstreamConnection> connect(const net::Address& to, Protocol protocol, const TlsPtr& tls,
                                                             http::UpstreamConnectionOwner& owner) = 0;
 
  protected:
@@ -115,6 +117,7 @@ class Link final : public http::UpstreamConnectionOwner {
   Link* newer_ = nullptr;
   Instant opened_at_{};
   Instant idle_since_{};
+  Connector::TlsPtr tls_;  // that the connection was made with
   State state_ = State::free;
 };
 
@@ -123,6 +126,7 @@ struct Shelf {
   std::shared_ptr<Endpoint> endpoint;
   KeepAliveConfig keep_alive;
   Protocol protocol = Protocol::automatic;
+  Connector::TlsPtr tls;  // null: in the clear
   bool is_kept = false;     // the plan in force has the endpoint
   std::uint32_t links = 0;  // idle, in use and connecting
   std::uint32_t idle = 0;

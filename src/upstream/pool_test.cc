@@ -54,7 +54,7 @@ struct FakeConnection final : http::UpstreamConnection {
 };
 
 struct FakeConnector final : Connector {
-  std::unique_ptr<http::UpstreamConnection> connect(const net::Address& to, Protocol protocol,
+  std::unique_ptr<http::UpstreamConnection> connect(const net::Address& to, Protocol protocol, const TlsPtr&,
                                                     http::UpstreamConnectionOwner& owner) override {
     auto made = std::make_unique<FakeConnection>(to, owner, alive);
     made->is_many = protocol == Protocol::http2;

@@ -17,14 +17,12 @@ constexpr Framing request_framing(BodySize body) {
 
 }  // namespace
 
-ClientConnection::ClientConnection(net::Loop& loop, const net::Address& to, const ClientSettings& settings,
-                                   UpstreamConnectionOwner& owner)
+ClientConnection::ClientConnection(net::Loop& loop, const ClientSettings& settings, UpstreamConnectionOwner& owner)
     : loop_(loop),
       settings_(settings),
       owner_(owner),
       parser_(settings.head),
-      opened_at_(loop.now()),
-      stream_(loop.connect(to, *this)) {}
+      opened_at_(loop.now()) {}
 
 UpstreamHalf& ClientConnection::start(const RequestHead& head, Arena& arena, UpstreamEvents& events) {
   events_ = &events;

@@ -8,6 +8,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <type_traits>
 
 #include "http/exchange.h"
 #include "http/h1/body_reader.h"
@@ -29,10 +30,18 @@ class ClientConnection final : public UpstreamConnection,
                                private net::StreamHandler,
                                private TunnelStream::Owner {
  public:
-  // Starts connecting. The owner hears on_connected or on_connect_failed (error.retryable) later. `settings` and
-  // `owner` must outlive this.
+  // Starts connecting, in the clear or as `dial` does. The owner hears on_connected or on_connect_failed
+  // (error.retryable) later. `settings` and `owner` must outlive this.
   ClientConnection(net::Loop& loop, const net::Address& to, const ClientSettings& settings,
-                   UpstreamConnectionOwner& owner);
+                   UpstreamConnectionOwner& owner)
+      : ClientConnection(
+            loop, [&](net::StreamHandler& handler) { return loop.connect(to, handler); }, settings, owner) {}
+  template <class Dial>
+    requires std::is_invocable_r_v<net::StreamPtr, const Dial&, net::StreamHandler&>
+  ClientConnection(net::Loop& loop, const Dial& dial, const ClientSettings& settings, UpstreamConnectionOwner& owner)
+      : ClientConnection(loop, settings, owner) {
+    stream_ = dial(*this);
+  }
   ClientConnection(const ClientConnection&) = delete;
   ~ClientConnection() override = default;
 
@@ -44,6 +53,8 @@ class ClientConnection final : public UpstreamConnection,
   const net::Address& peer() const { return stream_->peer(); }
 
  private:
+  ClientConnection(net::Loop& loop, const ClientSettings& settings, UpstreamConnectionOwner& owner);
+
   enum class State : std::uint8_t {
     connecting,
     idle,

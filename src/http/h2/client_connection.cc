@@ -13,13 +13,13 @@ ClientStream& ours(SessionStream& stream) { return static_cast<ClientStream&>(st
 }  // namespace
 
 ClientConnection::ClientConnection(net::Loop& loop, const net::Address& to, const ClientSettings& settings,
-                                   SessionMemory& memory, UpstreamConnectionOwner& owner)
+                                   SessionMemory& memory, UpstreamConnectionOwner& owner, const Dial& dial)
     : loop_(loop),
       settings_(settings),
       owner_(owner),
       session_(Session::Role::client, settings.session, memory, *this),
       turn_end_(net::TurnEnd::of<&ClientConnection::on_turn_end>(this)),
-      stream_(loop.connect(to, *this)) {
+      stream_(dial ? dial(*this) : loop.connect(to, *this)) {
   fields_.reserve(64);
 }
 

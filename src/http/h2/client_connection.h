@@ -3,6 +3,7 @@
 // and it has no timeouts: its owner and the gateway have. Belongs to its owner, who deletes it when told that it is
 // unusable. Only on the worker's thread.
 
+#include <functional>
 #include <cstdint>
 #include <memory>
 #include <vector>
@@ -29,9 +30,10 @@ struct ClientSettings {
 class ClientConnection final : public UpstreamConnection, private net::StreamHandler, private SessionEvents {
  public:
   // Starts connecting. The owner hears on_connected, when the peer's settings have come, or on_connect_failed. All must
-  // outlive this.
+  // outlive this. `dial`: how, when it is not in the clear; used in this call only.
+  using Dial = std::function<net::StreamPtr(net::StreamHandler&)>;
   ClientConnection(net::Loop& loop, const net::Address& to, const ClientSettings& settings, SessionMemory& memory,
-                   UpstreamConnectionOwner& owner);
+                   UpstreamConnectionOwner& owner, const Dial& dial = {});
   ~ClientConnection() override;
 
   UpstreamHalf& start(const RequestHead& head, Arena& arena, UpstreamEvents& events) override;

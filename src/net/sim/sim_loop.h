@@ -58,12 +58,12 @@ class SimLoop final : public SocketLoop, private Watcher, private Turner {
   void recycle(SocketStream& stream) override { streams_.give_back(static_cast<SimStream&>(stream)); }
 
   Network& network_;
-  StreamPool<SimStream, SimLoop> streams_;
   std::map<int, SimStream*> streams_by_descriptor_;
   std::map<int, SocketAcceptor*> acceptors_by_descriptor_;
   std::vector<int> ready_descriptors_;
   std::vector<std::move_only_function<void()>> tasks_;
   std::size_t most_unsent_bytes_ = 0;
+  StreamPool<SimStream, SimLoop> streams_;  // last: those that are still open take themselves out of the rest
 };
 
 }  // namespace sluice::net::sim

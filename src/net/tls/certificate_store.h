@@ -19,6 +19,8 @@ class CertificateStore {
   //   errors  as Certificate::parse(); a file that cannot be read; a key that everybody can read
   std::expected<std::shared_ptr<const Certificate>, CertificateFault> load(const CertificateFiles& files,
                                                                          std::int64_t now);
+  // The bytes of a file.
+  static std::expected<std::string, CertificateFault> read(const std::string& path, bool is_key);
   void accept_expired(bool accepts) { accepts_expired_ = accepts; }
 
  private:
@@ -34,7 +36,6 @@ class CertificateStore {
     std::weak_ptr<const Certificate> made;
   };
   static std::expected<Stamp, CertificateFault> look_at(const std::string& path, bool is_key);
-  static std::expected<std::string, CertificateFault> read(const std::string& path, bool is_key);
   void forget_unused();
 
   std::map<CertificateFiles, Known> known_;

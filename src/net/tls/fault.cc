@@ -8,7 +8,7 @@ namespace sluice::net::tls {
 std::span<const Fault* const> faults() {
   static constexpr const Fault* all[] = {&fault_timeout, &fault_closed,   &fault_truncated, &fault_not_tls,
                                          &fault_version, &fault_cipher,   &fault_protocol,  &fault_alert,
-                                         &fault_flood,   &fault_malformed, &fault_gateway};
+                                         &fault_client_certificate, &fault_flood,   &fault_malformed, &fault_gateway};
   return all;
 }
 
@@ -40,6 +40,9 @@ const Fault& take_fault() {
     case SSL_R_NO_SUITABLE_KEY_SHARE:
     case SSL_R_NO_SUITABLE_GROUPS:
       return fault_cipher;
+    case SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE:
+    case SSL_R_CERTIFICATE_VERIFY_FAILED:
+      return fault_client_certificate;
     case SSL_R_NO_APPLICATION_PROTOCOL:
       return fault_protocol;
     case SSL_R_CERT_CB_ERROR:

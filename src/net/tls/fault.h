@@ -22,6 +22,8 @@ inline constexpr Fault fault_version{"no_shared_version", Code::unsupported, "no
 inline constexpr Fault fault_cipher{"no_shared_cipher", Code::unsupported, "no TLS cipher or signature in common"};
 inline constexpr Fault fault_protocol{"no_shared_protocol", Code::unsupported, "no application protocol in common (ALPN)"};
 inline constexpr Fault fault_alert{"alert", Code::reset, "the peer refused by a TLS alert"};
+inline constexpr Fault fault_client_certificate{"client_certificate", Code::denied,
+                                                "the client's certificate is missing or was refused"};
 inline constexpr Fault fault_malformed{"malformed", Code::malformed, "the peer broke the TLS protocol"};
 inline constexpr Fault fault_flood{"flood", Code::exhausted, "too many TLS control messages"};
 inline constexpr Fault fault_gateway{"gateway", Code::exhausted, "TLS failed on our side"};

@@ -10,12 +10,34 @@
 
 #include <cstring>
 
+#include "net/tls/protocol_list.h"
 #include "net/tls/tls_stream.h"
 
 namespace sluice::net::tls {
 
 // What OpenSSL asks during a handshake. On the worker's thread.
 struct ServerCallbacks {
+  // Before anything of the handshake is decided, resumption included.
+  static int begin(SSL* handshake, int*, void*) {
+    TlsStream& stream = TlsStream::of(handshake);
+    const ClientAuthSettings& client_auth = stream.server_context().client_auth();
+    if (!client_auth.applies_to(name_in_hello(handshake))) return SSL_CLIENT_HELLO_SUCCESS;
+    demand_certificate(handshake, client_auth);
+    stream.note_client_auth();
+    return SSL_CLIENT_HELLO_SUCCESS;
+  }
+
+  // RFC 6066 section 3: the list's length, the type, the name's length, the name.
+  static std::string name_in_hello(SSL* handshake) {
+    const unsigned char* bytes = nullptr;
+    std::size_t size = 0;
+    constexpr std::size_t before = 5;
+    if (SSL_client_hello_get0_ext(handshake, TLSEXT_TYPE_server_name, &bytes, &size) != 1 || size < before) return {};
+    const std::size_t length = static_cast<std::size_t>(bytes[3]) << 8 | bytes[4];
+    if (bytes[2] != TLSEXT_NAMETYPE_host_name || length > size - before) return {};
+    return lower_case(std::string(reinterpret_cast<const char*>(bytes) + before, length).c_str());
+  }
+
   // A name is taken note of whether or not there is a certificate for it: that is choose_certificate()'s affair.
   static int accept_name(SSL*, int*, void*) { return SSL_TLSEXT_ERR_OK; }
 
@@ -72,12 +94,6 @@ struct ServerCallbacks {
 
 namespace {
 
-std::string wire_form(const std::vector<std::string>& protocols) {
-  std::string wire;
-  for (const std::string& protocol : protocols) (wire += static_cast<char>(protocol.size())) += protocol;
-  return wire;
-}
-
 template <class Set>
 bool is_taken(const Set& set) {
   SSL_CTX* const trial = SSL_CTX_new(TLS_server_method());
@@ -105,15 +121,16 @@ ServerContext::ServerContext(const ServerSettings& settings)
 
 ServerContext::~ServerContext() { SSL_CTX_free(context_); }
 
-std::shared_ptr<ServerContext> ServerContext::make(const ServerSettings& settings,
-                                                   std::shared_ptr<const CertificateTable> certificates) {
+std::expected<std::shared_ptr<ServerContext>, const char*> ServerContext::make(
+    const ServerSettings& settings, std::shared_ptr<const CertificateTable> certificates) {
   std::shared_ptr<ServerContext> made(new ServerContext(settings));
-  if (made->context_ == nullptr || !made->set_up()) return nullptr;
+  if (made->context_ == nullptr) return std::unexpected("OpenSSL is out of memory");
+  if (const char* const fault = made->set_up()) return std::unexpected(fault);
   made->certificates_ = std::move(certificates);
   return made;
 }
 
-bool ServerContext::set_up() {
+const char* ServerContext::set_up() {
   SSL_CTX* const context = context_;
   const auto text = [](const std::string& given, const char* by_default) {
     return given.empty() ? by_default : given.c_str();
@@ -123,18 +140,21 @@ bool ServerContext::set_up() {
   SSL_CTX_set_mode(context, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
   SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
   SSL_CTX_set_timeout(context, std::chrono::seconds(TicketKeys::ticket_lifetime).count());
+  SSL_CTX_set_client_hello_cb(context, ServerCallbacks::begin, nullptr);
+  if (const char* const fault = set_up_client_auth(context, settings_.client_auth)) return fault;
   SSL_CTX_set_cert_cb(context, ServerCallbacks::choose_certificate, nullptr);
   SSL_CTX_set_tlsext_servername_callback(context, ServerCallbacks::accept_name);
   SSL_CTX_set_alpn_select_cb(context, ServerCallbacks::choose_protocol, this);
   SSL_CTX_set_tlsext_ticket_key_evp_cb(context, ServerCallbacks::seal_ticket);
   unsigned char digest[SHA256_DIGEST_LENGTH];
   SHA256(reinterpret_cast<const unsigned char*>(settings_.policy.data()), settings_.policy.size(), digest);
-  return SSL_CTX_set_min_proto_version(
+  const bool is_good = SSL_CTX_set_min_proto_version(
              context, settings_.min_version == Version::v1_3 ? TLS1_3_VERSION : TLS1_2_VERSION) == 1 &&
          SSL_CTX_set_cipher_list(context, text(settings_.ciphers, default_ciphers)) == 1 &&
          SSL_CTX_set_ciphersuites(context, text(settings_.cipher_suites, default_cipher_suites)) == 1 &&
          SSL_CTX_set1_groups_list(context, "X25519:P-256:P-384") == 1 && SSL_CTX_set_num_tickets(context, 1) == 1 &&
          SSL_CTX_set_session_id_context(context, digest, sizeof digest) == 1;
+  return is_good ? nullptr : "OpenSSL refuses these settings";
 }
 
 std::shared_ptr<const CertificateTable> ServerContext::certificates() const {

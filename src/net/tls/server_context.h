@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "net/tls/certificate_table.h"
+#include "net/tls/client_auth.h"
 #include "net/tls/ticket_keys.h"
 
 struct ssl_ctx_st;
@@ -27,6 +28,7 @@ struct ServerSettings {
   std::vector<std::string> protocols;    // for ALPN, the preferred first
   std::string policy;                    // a ticket is good only where this is the same (row T01)
   std::shared_ptr<TicketKeys> tickets;
+  ClientAuthSettings client_auth;
 };
 // Forward secret and authenticated ones only. AES-128 before AES-256: as safe, and a third cheaper.
 inline constexpr const char* default_ciphers =
@@ -40,20 +42,21 @@ bool is_cipher_suite_list(const std::string& suites);
 
 class ServerContext {
  public:
-  // Null when OpenSSL cannot: it is out of memory, or a cipher list names nothing it knows.
-  static std::shared_ptr<ServerContext> make(const ServerSettings& settings,
-                                             std::shared_ptr<const CertificateTable> certificates);
+  // errors  what OpenSSL cannot use, as text
+  static std::expected<std::shared_ptr<ServerContext>, const char*> make(
+      const ServerSettings& settings, std::shared_ptr<const CertificateTable> certificates);
   ServerContext(const ServerContext&) = delete;
   ~ServerContext();
 
   ssl_ctx_st* native() const { return context_; }
+  const ClientAuthSettings& client_auth() const { return settings_.client_auth; }
   // Any thread. Behind a lock: once for each handshake, never for a request.
   std::shared_ptr<const CertificateTable> certificates() const;
   void replace_certificates(std::shared_ptr<const CertificateTable> certificates);
 
  private:
   explicit ServerContext(const ServerSettings& settings);
-  bool set_up();
+  const char* set_up();
 
   std::string protocols_;  // in wire form
   const std::shared_ptr<TicketKeys> tickets_;

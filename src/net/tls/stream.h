@@ -13,11 +13,18 @@
 #include "net/loop.h"
 #include "net/security.h"
 #include "net/stream.h"
+#include "net/tls/client_context.h"
+#include "net/tls/client_sessions.h"
 #include "net/tls/server_context.h"
 
 namespace sluice::net::tls {
 
 // Takes over a connection that was accepted. It is not read before set_handler().
 StreamPtr accept(Loop& loop, StreamPtr stream, std::shared_ptr<const ServerContext> context);
+
+// Connects, and shakes hands. A peer that is not who it should be is on_failed() with Code::denied and the check that
+// failed as its text; nothing was sent to it then. `sessions` is of this loop and outlives the stream.
+StreamPtr connect(Loop& loop, const Address& to, StreamHandler& handler, std::shared_ptr<const ClientContext> context,
+                  ClientSessions& sessions);
 
 }  // namespace sluice::net::tls

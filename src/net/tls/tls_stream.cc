@@ -2,6 +2,7 @@
 
 #include <openssl/err.h>
 #include <openssl/ssl.h>
+#include <openssl/x509v3.h>
 
 #include <algorithm>
 #include <array>
@@ -18,6 +19,18 @@ namespace {
 
 constexpr std::size_t record_bytes = SSL3_RT_MAX_PLAIN_LENGTH;
 
+// In base64, as RFC 9440 section 2.1 wants it; "" when the peer showed none.
+std::string peer_certificate(const SSL* session) {
+  const X509* const shown = SSL_get0_peer_certificate(session);
+  unsigned char* der = nullptr;
+  const int size = shown == nullptr ? 0 : i2d_X509(shown, &der);
+  if (size <= 0) return {};
+  std::string text(static_cast<std::size_t>((size + 2) / 3 * 4) + 1, '\0');
+  text.resize(static_cast<std::size_t>(EVP_EncodeBlock(reinterpret_cast<unsigned char*>(text.data()), der, size)));
+  OPENSSL_free(der);
+  return text;
+}
+
 }  // namespace
 
 std::string lower_case(const char* text) {
@@ -25,6 +38,16 @@ std::string lower_case(const char* text) {
   for (char& c : lower)
     if (c >= 'A' && c <= 'Z') c = static_cast<char>(c | 0x20);
   return lower;
+}
+
+int keep_session(ssl_st* connection, ssl_session_st* session) {
+  TlsStream::of(connection).keep_session(session);
+  return 1;  // taken over
+}
+
+StreamPtr connect(Loop& loop, const Address& to, StreamHandler& handler, std::shared_ptr<const ClientContext> context,
+                  ClientSessions& sessions) {
+  return StreamPtr(new TlsStream(static_cast<SocketLoop&>(loop), to, handler, std::move(context), sessions));
 }
 
 // Every backend's loop is a SocketLoop (net/socket_loop.h).
@@ -38,14 +61,60 @@ TlsStream::TlsStream(SocketLoop& loop, StreamPtr stream, std::shared_ptr<const S
       session_(SSL_new(context->native())),
       context_(std::move(context)),
       certificates_(context_->certificates()) {
+  attach();
+  SSL_set_accept_state(session_);
+}
+
+TlsStream::TlsStream(SocketLoop& loop, const Address& to, StreamHandler& handler,
+                     std::shared_ptr<const ClientContext> context, ClientSessions& sessions)
+    : loop_(loop),
+      handler_(&handler),
+      session_(SSL_new(context->native())),
+      client_context_(std::move(context)),
+      sessions_(&sessions) {
+  attach();
+  SSL_set_connect_state(session_);
+  const bool is_ready = expect_peer(to);
+  inner_ = loop.connect(to, *this);
+  if (!is_ready) std::abort();  // out of memory
+}
+
+void TlsStream::attach() {
   if (session_ == nullptr) std::abort();  // out of memory, as everywhere
   BIO* const bio = make_bio(*this);
   SSL_set_bio(session_, bio, bio);
   SSL_set_app_data(session_, this);
-  SSL_set_accept_state(session_);
 }
 
-TlsStream::~TlsStream() { SSL_free(session_); }
+// Whom the client's end asks for, and what the certificate that comes must say (RFC 9525).
+bool TlsStream::expect_peer(const Address& to) {
+  const ClientSettings& settings = client_context_->settings();
+  const std::string& protocols = client_context_->protocols();
+  X509_VERIFY_PARAM* const expected = SSL_get0_param(session_);
+  X509_VERIFY_PARAM_set_hostflags(expected, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
+  if (settings.server_name.empty()) {
+    const std::size_t skipped = to.is_v4 ? 12 : 0;  // the address is held v4-mapped
+    if (X509_VERIFY_PARAM_set1_ip(expected, to.ip.data() + skipped, to.ip.size() - skipped) != 1) return false;
+  } else if (SSL_set_tlsext_host_name(session_, settings.server_name.c_str()) != 1 ||
+             SSL_set1_host(session_, settings.server_name.c_str()) != 1) {
+    return false;
+  }
+  if (!protocols.empty() && SSL_set_alpn_protos(session_, reinterpret_cast<const unsigned char*>(protocols.data()),
+                                                static_cast<unsigned int>(protocols.size())) != 0)
+    return false;
+  if (settings.certificate != nullptr) (void)settings.certificate->use_for(session_);  // it was opened when it was read
+  if (SSL_SESSION* const known = sessions_->take(*client_context_, to)) {
+    SSL_set_session(session_, known);
+    SSL_SESSION_free(known);
+  }
+  return true;
+}
+
+TlsStream::~TlsStream() {
+  // A connection that is dropped without a word is no reason to doubt its session; OpenSSL would have it so.
+  if (is_secured_) SSL_set_shutdown(session_, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
+  SSL_free(session_);
+}
 
 TlsStream& TlsStream::of(const ssl_st* session) { return *static_cast<TlsStream*>(SSL_get_app_data(session)); }
 
@@ -162,8 +231,16 @@ void TlsStream::shake_hands() {
   ERR_clear_error();
   const int result = SSL_do_handshake(session_);
   if (result == 1) return secured();
-  if (SSL_get_error(session_, result) != SSL_ERROR_WANT_READ) return fail(error_of(take_fault()));
+  if (SSL_get_error(session_, result) != SSL_ERROR_WANT_READ) return fail(handshake_error());
   if (has_inner_ended_) fail(error_of(fault_closed));
+}
+
+// Which check the peer's certificate failed is OpenSSL's static text: "certificate has expired".
+Error TlsStream::handshake_error() const {
+  const long checked = SSL_get_verify_result(session_);
+  const Error error = error_of(take_fault());
+  if (client_context_ == nullptr || !client_context_->settings().verifies || checked == X509_V_OK) return error;
+  return {.code = Code::denied, .side = Side::upstream, .what = X509_verify_cert_error_string(checked)};
 }
 
 void TlsStream::secured() {
@@ -177,6 +254,7 @@ void TlsStream::secured() {
   unsigned int size = 0;
   SSL_get0_alpn_selected(session_, &protocol, &size);
   security_.protocol = {reinterpret_cast<const char*>(protocol), size};
+  if (security_.has_client_auth) security_.client_certificate = peer_certificate(session_);
   SSL_certs_clear(session_);
   certificates_.reset();
   handler_->on_connected();

@@ -12,6 +12,8 @@
 #include "net/security.h"
 #include "net/socket_loop.h"
 #include "net/stream.h"
+#include "net/tls/client_context.h"
+#include "net/tls/client_sessions.h"
 #include "net/tls/fault.h"
 #include "net/tls/server_context.h"
 
@@ -27,6 +29,8 @@ class TlsStream final : public Stream, private StreamHandler, private Deferred {
   static constexpr std::size_t most_control_bytes = 16 * 1024;
 
   TlsStream(SocketLoop& loop, StreamPtr stream, std::shared_ptr<const ServerContext> context);
+  TlsStream(SocketLoop& loop, const Address& to, StreamHandler& handler, std::shared_ptr<const ClientContext> context,
+            ClientSessions& sessions);
   TlsStream(const TlsStream&) = delete;
 
   void set_handler(StreamHandler& handler) override;
@@ -50,6 +54,8 @@ class TlsStream final : public Stream, private StreamHandler, private Deferred {
   static TlsStream& of(const ssl_st* session);
   const CertificateTable* certificates() const { return certificates_.get(); }
   const ServerContext& server_context() const { return *context_; }
+  void keep_session(ssl_session_st* session) { sessions_->keep(client_context_, peer(), session); }
+  void note_client_auth() { security_.has_client_auth = true; }
   std::size_t take_encrypted(char* out, std::size_t most);
   void put_encrypted(std::string_view bytes);
 
@@ -58,6 +64,7 @@ class TlsStream final : public Stream, private StreamHandler, private Deferred {
   ~TlsStream();
 
   // StreamHandler
+  void on_connected() override { shake_hands(); }
   void on_data(Buffer bytes) override;
   void on_end() override;
   void on_drained() override;
@@ -65,6 +72,9 @@ class TlsStream final : public Stream, private StreamHandler, private Deferred {
   // Deferred
   void run_deferred() override;
 
+  void attach();
+  bool expect_peer(const Address& to);
+  Error handshake_error() const;
   void advance();
   void shake_hands();
   void secured();
@@ -85,6 +95,8 @@ class TlsStream final : public Stream, private StreamHandler, private Deferred {
   ssl_st* session_ = nullptr;
   std::shared_ptr<const ServerContext> context_;
   std::shared_ptr<const CertificateTable> certificates_;  // until the handshake is done
+  std::shared_ptr<const ClientContext> client_context_;   // null: this is the server's end, and context_ is not
+  ClientSessions* sessions_ = nullptr;
   SegmentQueue encrypted_;                                // came, and waits: while reading is paused
   std::size_t encrypted_bytes_ = 0;
   Output plain_;  // to be encrypted

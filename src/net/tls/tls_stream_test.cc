@@ -119,7 +119,7 @@ class TlsStreamTest : public net::testing::LoopTest {
     settings.tickets = tickets;
     static const auto table =
         std::make_shared<const CertificateTable>(CertificateTable::List{make_certificate({.names = {"a.example"}})});
-    return ServerContext::make(settings, table);
+    return *ServerContext::make(settings, table);
   }
   std::pair<Client*, End*> make_secure_pair() {
     End& raw = connect();
@@ -456,6 +456,79 @@ TEST_P(TlsStreamTest, NewCertificatesAreForNewHandshakes) {
   X509_free(shown);
   raw.at_data = nullptr;
   raw.stream.reset();
+}
+
+// ---- our client's end
+
+class TlsClientTest : public TlsStreamTest {
+ protected:
+  TlsClientTest() {
+    const auto parsed = Certificate::parse({"c", "k"}, pem.certificate, pem.key, std::nullopt);
+    context->replace_certificates(std::make_shared<const CertificateTable>(CertificateTable::List{*parsed}));
+    prepare = [](End& server) {
+      server.at_data = [&server](Buffer bytes) { server.stream->write(std::move(bytes)); };
+    };
+  }
+  End& dial(const ClientSettings& settings) {
+    if (dialled == nullptr || settings.server_name != dialled->settings().server_name)
+      dialled = *ClientContext::make(settings);
+    End& end = clients.emplace_back();
+    end.stream = tls::connect(*loop, address, end, dialled, sessions);
+    return end;
+  }
+  ClientSettings trusting() const { return {.authorities = pem.certificate, .server_name = "a.example"}; }
+
+  const testing::Pem pem = testing::make_pem();
+  ClientSessions sessions;
+  std::shared_ptr<const ClientContext> dialled;
+};
+SLUICE_ON_ALL_LOOPS(TlsClientTest);
+
+TEST_P(TlsClientTest, TalksToWhomItTrustsAndResumes) {
+  for (const bool is_resumed : {false, true, true}) {
+    End& end = dial(trusting());
+    end.stream->write("early ");  // before the connection stands
+    EXPECT_EQ(end.connected, 0);
+    ASSERT_TRUE(run_until([&] { return end.connected == 1 || end.failed == 1; }));
+    end.stream->write("bird");
+    ASSERT_TRUE(run_until([&] { return end.text == "early bird"; })) << end.error.what;
+    EXPECT_EQ(end.stream->security()->is_resumed, is_resumed);
+    EXPECT_EQ(end.stream->peer(), address);
+    end.stream.reset();
+  }
+}
+
+TEST_P(TlsClientTest, EveryCheckThatFailsIsNamed) {
+  const struct {
+    ClientSettings settings;
+    const char* what;
+  } cases[] = {
+      {{.authorities = pem.certificate, .server_name = "b.example"}, "hostname mismatch"},
+      {{.authorities = pem.certificate}, "IP address mismatch"},
+      {{.authorities = testing::make_pem().certificate, .server_name = "a.example"}, "self-signed certificate"},
+  };
+  for (const auto& [settings, what] : cases) {
+    dialled = nullptr;
+    End& end = dial(settings);
+    end.stream->write("secret");
+    ASSERT_TRUE(run_until([&] { return end.failed == 1; }));
+    EXPECT_EQ(end.connected, 0);
+    EXPECT_EQ(end.error.code, Code::denied);
+    EXPECT_THAT(end.error.what, ::testing::HasSubstr(what));
+    EXPECT_TRUE(end.error.retryable);
+    EXPECT_GE(end.stream->untouched_bytes(), 6u);
+    end.stream.reset();
+  }
+  dialled = nullptr;
+  End& end = dial({.server_name = "b.example", .verifies = false});
+  ASSERT_TRUE(run_until([&] { return end.connected == 1; }));
+}
+
+TEST_P(TlsClientTest, WhoSpeaksNoTlsFails) {
+  at_accept = [](End& server) { server.at_data = [&server](Buffer) { server.stream->write("HTTP/1.1 400 no\r\n\r\n"); }; };
+  End& end = dial(trusting());
+  ASSERT_TRUE(run_until([&] { return end.failed == 1; }));
+  EXPECT_STREQ(end.error.what, fault_not_tls.what);
 }
 
 }  // namespace

@@ -1,7 +1,7 @@
 // Tells the upstream who the client is, and believes only trusted proxies about it (security invariant I4, row J12).
 //
 // From a peer that is not trusted, every field by which it could speak for somebody else is removed: Forwarded,
-// X-Real-IP and all of X-Forwarded-*, with `-` and `_` as equals. From a trusted one, the client is the rightmost
+// X-Real-IP, Client-Cert and all of X-Forwarded-*, with `-` and `_` as equals. From a trusted one, the client is the rightmost
 // address of X-Forwarded-For (or of Forwarded) that is not itself trusted.
 
 #include <fmt/format.h>
@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <optional>
 
+#include "net/security.h"
 #include "policies/forwarded/config.h"
 #include "policy/kind.h"
 
@@ -68,6 +69,7 @@ class Forwarded final : public policy::Policy {
     } else {
       remove_claims(exchange.upstream_request().fields);
     }
+    write_certificate(exchange);
     if (config_.x_forwarded) write_x_forwarded(exchange, is_believed);
     if (config_.rfc7239) write_forwarded(exchange, is_believed);
     if (exchange.is_heard())
@@ -86,7 +88,7 @@ class Forwarded final : public policy::Policy {
     constexpr std::string_view family = "x-forwarded-";
     const auto equal = [](char a, char b) { return (a == '_' ? '-' : a) == b; };
     const auto folds_to = [&](std::string_view wanted) { return std::ranges::equal(name, wanted, equal); };
-    return folds_to("forwarded") || folds_to("x-real-ip") ||
+    return folds_to("forwarded") || folds_to("x-real-ip") || folds_to("client-cert") || folds_to("client-cert-chain") ||
            (name.size() > family.size() && std::ranges::equal(name.substr(0, family.size()), family, equal));
   }
 
@@ -137,6 +139,16 @@ class Forwarded final : public policy::Policy {
       if (fields[i - 1].id != id) continue;
       if (!walk(fields[i - 1].value, part, exchange) || !is_trusted(exchange.client())) return;
     }
+  }
+
+  // RFC 9440 section 2.2: the certificate that the client itself has shown stands in place of any that was told.
+  static void write_certificate(Exchange& exchange) {
+    const net::Security* const security = exchange.facts().security;
+    if (security == nullptr || security->client_certificate.empty()) return;
+    http::FieldList& fields = exchange.upstream_request().fields;
+    fields.remove("client-cert");
+    fields.remove("client-cert-chain");
+    fields.add(exchange.arena(), "client-cert", exchange.arena().join(":", security->client_certificate, ":"));
   }
 
   static std::string_view scheme_text(const Exchange& exchange) {

@@ -2,6 +2,7 @@
 import collections
 import contextlib
 import socket
+import ssl
 import struct
 import threading
 import time
@@ -110,6 +111,35 @@ class RecordingUpstream:
         if early:
             return True
         return play(connection, self.answers.popleft() if self.answers else self.default)
+
+
+class TlsUpstream(RecordingUpstream):
+    """The same over TLS, with the certificate and key in `paths`. `clients`: the authority of those that it demands.
+    `names` and `peers` are what connections asked for and said they are, `resumed` whether each went on with a session."""
+
+    def __init__(self, paths, clients=None, **options):
+        self.names, self.peers, self.resumed = [], [], []
+        self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self.context.load_cert_chain(*paths)
+        self.context.sni_callback = lambda _, name, __: self.names.append(name)
+        if clients:
+            self.context.verify_mode = ssl.CERT_REQUIRED
+            self.context.load_verify_locations(clients)
+        super().__init__(**options)
+
+    def serve(self, connection):
+        try:
+            secured = self.context.wrap_socket(connection, server_side=True, suppress_ragged_eofs=True)
+        except OSError as fault:
+            self.faults.append(f"handshake: {fault}")
+            self.sockets.discard(connection)
+            connection.close()
+            return
+        self.resumed.append(secured.session_reused)
+        if certificate := secured.getpeercert():
+            self.peers.append(dict(part[0] for part in certificate["subject"])["commonName"])
+        self.sockets.add(secured)
+        super().serve(secured)
 
 
 def receive(connection):

@@ -1,0 +1,158 @@
+"""Client certificates: who gets in, what the upstream is told, and that no way leads round them (row T01)."""
+import base64
+import datetime
+import ssl
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.x509.oid import ExtendedKeyUsageOID
+
+from harness.certificates import Authority, write
+from harness.client import TlsClient, status
+from harness.gateway import wait_until
+
+GET = b"GET / HTTP/1.1\r\nhost: %s\r\n%s\r\n"
+
+
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory):
+    return Authority(tmp_path_factory.mktemp("servers"))
+
+
+@pytest.fixture(scope="module")
+def clients(tmp_path_factory):
+    return Authority(tmp_path_factory.mktemp("clients"), "clients")
+
+
+@pytest.fixture(scope="module")
+def pair(authority):
+    return authority.pair("a.example", "admin.example", "*.admin.example")
+
+
+def config(pair, clients, more=""):
+    return f"""
+        listeners:
+          - name: public
+            bind: $LISTEN
+            tls: {{certificates: {pair}, client_certificates: {{ca: {clients.path}{more}}}}}
+        routes: [{{name: all, to: u}}]
+    """
+
+
+def show(clients, *names, **options):
+    return clients.make(*names, usage=ExtendedKeyUsageOID.CLIENT_AUTH, **options)
+
+
+def ask(running, authority, shown=None, name="a.example", host=None, fields=b"", **settings):
+    """The answer. What is refused raises: in TLS 1.3 a client hears it with its first answer."""
+    context = authority.context(**settings)
+    if shown:
+        context.load_cert_chain(*shown)
+    with TlsClient(running.address, context, name) as client:
+        client.send(GET % ((host or name).encode(), fields))
+        return client.read_response()
+
+
+def is_refused(*arguments, **options):
+    try:
+        ask(*arguments, **options)
+    except (ssl.SSLError, ConnectionError):
+        return True
+    return False
+
+
+def test_who_shows_one_gets_in_and_the_upstream_is_told(gateway, upstream, authority, clients, pair):
+    running = gateway(config(pair, clients))
+    cert, key = show(clients, "one.clients.example")
+    for version in (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3):
+        answer = ask(running, authority, (cert, key), maximum_version=version,
+                     fields=b"client-cert: :Zm9yZ2Vk:\r\nClient-Cert-Chain: :Zm9yZ2Vk:\r\n")
+        assert status(answer) == 200
+        assert is_refused(running, authority, maximum_version=version)
+    der = x509.load_pem_x509_certificate(cert.read_bytes()).public_bytes(serialization.Encoding.DER)
+    for request in upstream.requests:
+        assert [value for name, value in request.fields if name.lower().startswith("client-cert")] == \
+            [f":{base64.b64encode(der).decode()}:"]
+    assert len(upstream.requests) == 2
+    assert wait_until(lambda: running.metric("sluice_tls_handshake_failures_total", reason="client_certificate") == 2)
+
+
+def test_bad_certificates_are_refused(gateway, authority, clients, pair, tmp_path):
+    running = gateway(config(pair, clients, ", mode: optional"))
+    strangers = Authority(tmp_path / "strangers", "clients")  # the same name, another key
+    assert status(ask(running, authority)) == 200
+    assert status(ask(running, authority, show(clients, "good"))) == 200
+    assert is_refused(running, authority, show(strangers, "stranger"))
+    assert is_refused(running, authority, show(clients, "old", begins=-9, ends=-1))
+    assert is_refused(running, authority, clients.make("server", usage=ExtendedKeyUsageOID.SERVER_AUTH))
+
+
+def test_names_that_may(gateway, authority, clients, pair):
+    running = gateway(config(pair, clients, ", names: ['*.good.example', exact.example, 'pre*']"))
+    for name in ("a.good.example", "exact.example", "prefixed"):
+        assert status(ask(running, authority, show(clients, name))) == 200, name
+    for name in ("good.example", "a.b.good.example", "exact.example.evil", "xprefixed"):
+        assert is_refused(running, authority, show(clients, name)), name
+    assert status(ask(running, authority, show(clients, "other", "exact.example"))) == 200
+
+
+def test_revoked_ones_are_refused_and_a_stale_list_lets_nobody_in(gateway, authority, clients, pair, tmp_path):
+    good, revoked = show(clients, "kept"), show(clients, "revoked")
+    serial = x509.load_pem_x509_certificate(revoked[0].read_bytes()).serial_number
+    now = datetime.datetime.now(datetime.timezone.utc).replace(tzinfo=None)
+
+    def write_list(name, until):
+        made = (x509.CertificateRevocationListBuilder().issuer_name(clients.name).last_update(now - datetime.timedelta(days=9))
+                .next_update(until).add_revoked_certificate(
+                    x509.RevokedCertificateBuilder().serial_number(serial).revocation_date(now - datetime.timedelta(days=1)).build())
+                .sign(clients.key, hashes.SHA256()))
+        write(tmp_path / name, made.public_bytes(serialization.Encoding.PEM), 0o644)
+        return tmp_path / name
+
+    running = gateway(config(pair, clients, f", crl: {write_list('fresh.pem', now + datetime.timedelta(days=1))}"))
+    assert status(ask(running, authority, good)) == 200
+    assert is_refused(running, authority, revoked)
+    stale = gateway(config(pair, clients, f", crl: {write_list('stale.pem', now - datetime.timedelta(days=1))}"))
+    assert is_refused(stale, authority, good)
+
+
+def test_a_host_is_reached_only_by_a_connection_made_for_its_policy(gateway, upstream, authority, clients, pair):
+    """T01: SNI of one host, Host of another; in mixed case; by a wildcard; with a session of the other policy."""
+    running = gateway(config(pair, clients, ", hosts: [admin.example, '*.admin.example']"))
+    shown = show(clients, "one")
+    assert status(ask(running, authority)) == 200
+    assert status(ask(running, authority, shown, name="admin.example")) == 200
+    assert status(ask(running, authority, shown, name="ADMIN.example", host="admin.example.:443")) == 200
+    count = len(upstream.requests)
+    for host in ("admin.example", "ADMIN.EXAMPLE", "admin.example.", "x.admin.example", "admin.example:8443"):
+        answer = ask(running, authority, host=host)
+        assert status(answer) == 421 and b"request_misdirected" in answer.body, host
+        assert is_refused(running, authority, name=host.split(":")[0].rstrip("."))
+    assert status(ask(running, authority, shown, name="admin.example", host="a.example")) == 421
+    assert len(upstream.requests) == count
+    # A ticket that a connection without a certificate was given opens nothing.
+    context = authority.context(check_hostname=False)
+    with TlsClient(running.address, context) as client:
+        client.send(GET % (b"a.example", b""))
+        assert status(client.read_response()) == 200
+        session = client.socket.session
+    with pytest.raises((ssl.SSLError, ConnectionError)):
+        with TlsClient(running.address, context, "admin.example", session=session) as client:
+            client.send(GET % (b"admin.example", b""))
+            client.read_response()
+    assert len(upstream.requests) == count + 1
+
+
+def test_a_reload_that_demands_certificates_holds_for_old_connections(gateway, authority, clients, pair):
+    running = gateway(f"""
+        listeners: [{{name: public, bind: $LISTEN, tls: {{certificates: {pair}}}}}]
+        routes: [{{name: all, to: u}}]
+    """)
+    with TlsClient(running.address, authority.context()) as client:
+        client.send(GET % (b"a.example", b""))
+        assert status(client.read_response()) == 200
+        running.write_config(config(pair, clients))
+        assert wait_until(lambda: running.metric("sluice_config_generation") == 2)
+        client.send(GET % (b"a.example", b""))
+        assert status(client.read_response()) == 421

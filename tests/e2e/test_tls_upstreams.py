@@ -1,0 +1,126 @@
+"""TLS to upstreams: who is trusted, who the gateway says it is, what happens when a check fails, and that sessions resume."""
+import ssl
+
+import pytest
+from cryptography.x509.oid import ExtendedKeyUsageOID
+
+from harness.certificates import Authority
+from harness.client import exchange, get, status
+from harness.gateway import wait_until
+from harness.upstream import RecordingUpstream, TlsUpstream
+
+
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory):
+    return Authority(tmp_path_factory.mktemp("certificates"))
+
+
+@pytest.fixture
+def secure_upstream(authority):
+    with TlsUpstream(authority.make("users.internal")) as upstream:
+        yield upstream
+
+
+def config(upstream, tls, extra=""):
+    return f"""
+        upstreams: {{u: {{endpoints: [{upstream.address}], tls: {{{tls}}}, retries: 0}}}}
+        routes: [{{name: all, to: u}}]
+        {extra}
+    """
+
+
+def test_requests_go_to_who_is_trusted(gateway, secure_upstream, authority):
+    running = gateway(config(secure_upstream, f"ca: {authority.path}, server_name: users.internal"))
+    body = b"x" * 300_000
+    for _ in range(3):
+        answer = exchange(running.address, b"POST / HTTP/1.1\r\nhost: a\r\ncontent-length: %d\r\n\r\n" % len(body) + body)
+        assert (status(answer), answer.body) == (200, b"ok")
+    assert [request.body for request in secure_upstream.requests] == [body] * 3
+    assert secure_upstream.connections == 1 and secure_upstream.names == ["users.internal"]
+    assert running.metric("sluice_upstream_insecure", upstream="u") == 0
+
+
+@pytest.mark.parametrize("made, tls, why", [
+    (dict(names=["users.internal"]), "ca: $CA, server_name: other.internal", "ostname mismatch"),
+    (dict(names=["users.internal"]), "ca: $CA", "IP address mismatch"),
+    (dict(names=["users.internal"], begins=-9, ends=-1), "ca: $CA, server_name: users.internal", "certificate has expired"),
+    (dict(names=["users.internal"]), "server_name: users.internal", "unable to get local issuer certificate"),
+], ids=["name", "address", "expired", "authority"])
+def test_a_check_that_fails_has_its_name(gateway, authority, made, tls, why):
+    made = dict(made)
+    names = made.pop("names")
+    with TlsUpstream(authority.make(*names, file="checked", **made)) as upstream:
+        running = gateway(config(upstream, tls.replace("$CA", str(authority.path))))
+        answer = get(running.address)
+        assert status(answer) == 502 and b"upstream_tls_failed" in answer.body
+        line = running.wait_log(lambda line: line["status"] == 502)
+        assert line["cause"] == "upstream_tls_failed" and why in line["detail"]
+        assert upstream.requests == []
+        assert running.metric("sluice_endpoint_failures_total", kind="tls_failed") == 1
+
+
+def test_the_address_is_verified_without_a_name(gateway, authority):
+    with TlsUpstream(authority.make("127.0.0.1", file="address")) as upstream:
+        running = gateway(config(upstream, f"ca: {authority.path}"))
+        assert status(get(running.address)) == 200
+        assert upstream.names == [None]
+
+
+def test_who_speaks_no_tls(gateway, upstream, authority):
+    running = gateway(config(upstream, f"ca: {authority.path}"))
+    upstream.default = (b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n",)
+    answer = get(running.address)
+    assert status(answer) in (502, 504)
+    line = running.wait_log(lambda line: line["status"] == status(answer))
+    assert line["cause"] in ("upstream_tls_failed", "upstream_connect_timeout"), line
+
+
+def test_insecure_is_loud(gateway, secure_upstream):
+    running = gateway(config(secure_upstream, "insecure_skip_verify: true"))
+    assert status(get(running.address)) == 200
+    assert running.metric("sluice_upstream_insecure", upstream="u") == 1
+    assert "warning[insecure_skip_verify]" in running.stderr()
+
+
+def test_the_gateway_says_who_it_is(gateway, authority, tmp_path):
+    clients = Authority(tmp_path / "clients", "clients")
+    cert, key = clients.make("gateway", usage=ExtendedKeyUsageOID.CLIENT_AUTH)
+    trust = f"ca: {authority.path}, server_name: users.internal"
+    with TlsUpstream(authority.make("users.internal"), clients=clients.path) as upstream:
+        running = gateway(config(upstream, f"{trust}, cert: {cert}, key: {key}"))
+        assert status(get(running.address)) == 200
+        assert upstream.peers == ["gateway"]
+        generation = running.metric("sluice_config_generation")
+        running.write_config(config(upstream, trust))
+        assert wait_until(lambda: running.metric("sluice_config_generation") == generation + 1)
+        assert status(get(running.address)) == 502  # the pooled connection was made under other settings
+
+
+def test_sessions_are_resumed(gateway, secure_upstream, authority):
+    running = gateway(config(secure_upstream, f"ca: {authority.path}, server_name: users.internal",).replace(
+        "retries: 0", "retries: 0, keep_alive: {max_idle: 0}"))
+    for _ in range(4):
+        assert status(get(running.address)) == 200
+    assert wait_until(lambda: len(secure_upstream.resumed) == 4)
+    assert secure_upstream.resumed == [False, True, True, True]
+
+
+def test_a_reload_keeps_connections_whose_trust_is_the_same(gateway, secure_upstream, authority):
+    tls = f"ca: {authority.path}, server_name: users.internal"
+    running = gateway(config(secure_upstream, tls))
+    assert status(get(running.address)) == 200
+    running.write_config(config(secure_upstream, tls, "drain_timeout: 7s"))
+    assert wait_until(lambda: running.metric("sluice_config_generation") == 2)
+    assert status(get(running.address)) == 200
+    assert secure_upstream.connections == 1
+
+
+def test_an_answer_that_is_cut_is_no_whole_one(gateway, secure_upstream, authority):
+    """S27: of unknown length, and its end without close_notify."""
+    secure_upstream.answers.append([b"HTTP/1.1 200 OK\r\n\r\nhalf", "close"])
+    running = gateway(config(secure_upstream, f"ca: {authority.path}, server_name: users.internal"))
+    from harness.client import Closed
+    with pytest.raises(Closed):
+        get(running.address)
+    line = running.wait_log(lambda line: line.get("cause"))
+    assert line["cause"] == "upstream_reset" and "close_notify" in line["detail"]
