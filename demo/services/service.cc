@@ -1,5 +1,7 @@
 #include "service.h"
 
+#include "chat.h"
+
 #include <algorithm>
 #include <charconv>
 #include <chrono>
@@ -112,6 +114,7 @@ void serve(int descriptor, const std::string& name) {
       open = answer(connection, request, name, 200, request.keep_alive);
       continue;
     }
+    if (name == "messages" && serve_chat(connection, request)) return;
     std::this_thread::sleep_for(ordered_delay(request));
     if (!order(request, "drop").empty()) return;
     open = answer(connection, request, name, ordered_status(request),

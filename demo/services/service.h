@@ -7,6 +7,8 @@
 //   close=1         x-demo-close     closes the connection after the answer
 //   drop=1          x-demo-drop      closes the connection instead of answering
 //
+// The service `messages` has a chat too: chat.h.
+//
 // GET /healthz answers 200 and takes no orders. Every answer carries x-served-by, the instance's name.
 
 #include <string>

@@ -30,6 +30,7 @@ enum class Metric : std::uint8_t {
   connections_limit,
   connections_refused,
   connections_shed,
+  proxy_headers,
   accept_paused,
   accept_pauses,
   requests_begun,
@@ -121,6 +122,8 @@ constexpr auto infos = std::to_array<MetricInfo>({
     {"sluice_connections_shed_total", counter,
      "Idle connections closed to make room, by what was short: max_connections, max_memory, file_descriptors.",
      "limit"},
+    {"sluice_proxy_headers_total", counter,
+     "PROXY headers of trusted proxies, by result: read, malformed (or none), late.", "result"},
     {"sluice_accept_paused", gauge, "Workers that accept no connection because memory is short.", ""},
     {"sluice_accept_pauses_total", counter, "Times that a worker stopped accepting because memory was short.", ""},
     {"sluice_requests_begun_total", counter, "Requests whose first byte has come, finished or not.", ""},
@@ -417,6 +420,10 @@ class Page {
     by_limit(Metric::connections_shed, {{"max_connections", &WorkerMetrics::idle_closed_for_room},
                                         {"max_memory", &WorkerMetrics::idle_closed_for_memory},
                                         {"file_descriptors", &WorkerMetrics::idle_closed_for_descriptors}});
+    text_.family(info(Metric::proxy_headers));
+    text_.sample({{"result", "read"}}, sum(&WorkerMetrics::proxy_headers));
+    text_.sample({{"result", "malformed"}}, sum(&WorkerMetrics::proxy_headers_malformed));
+    text_.sample({{"result", "late"}}, sum(&WorkerMetrics::proxy_headers_late));
     single(Metric::accept_paused, sum(&WorkerMetrics::is_accept_paused));
     single(Metric::accept_pauses, sum(&WorkerMetrics::accept_pauses));
     single(Metric::requests_begun, sum(&WorkerMetrics::requests_begun));

@@ -27,6 +27,7 @@ std::span<const Cause* const> causes() {
       &gateway_no_local_port,
       &upstream_pending_exceeded,
       &websocket_not_allowed,
+      &websocket_upstream_http2,
       &stream_idle,
       &stream_max_age,
       &stream_route_changed,

@@ -14,6 +14,7 @@
 #include "gateway/event_stream_config.h"
 #include "gateway/http2_config.h"
 #include "gateway/limits_config.h"
+#include "gateway/proxy_config.h"
 #include "gateway/tls_config.h"
 #include "gateway/websocket_config.h"
 #include "net/address.h"
@@ -84,6 +85,7 @@ struct ListenerConfig {
   LimitsConfig limits;
   WebSocketConfig websocket;
   EventStreamConfig event_stream;
+  std::optional<ProxyProtocolConfig> proxy_protocol;
   config::Place place;
 
   bool speaks(Protocol protocol) const { return std::ranges::find(protocols, protocol) != protocols.end(); }
@@ -119,6 +121,9 @@ struct ListenerConfig {
         field("limits", &ListenerConfig::limits, "Bounds on what one client may make the gateway hold and wait for."),
         field("websocket", &ListenerConfig::websocket,
               "What an open WebSocket may do. A route's `websocket` replaces single keys of it."),
+        field("proxy_protocol", &ListenerConfig::proxy_protocol,
+              "Proxies that send a PROXY header, version 1 or 2, before anything else: the address it tells is the "
+              "client's, for limits, policies and the log."),
         field("event_stream", &ListenerConfig::event_stream,
               "How long an event stream may go on. A route's `event_stream` replaces single keys of it."),
     };

@@ -94,6 +94,7 @@ struct alignas(64) WorkerMetrics {
   Gauge is_shedding, is_accept_paused;  // 1 or 0
   Gauge loop_lag_ns;                    // the last measured
   Gauge memory_bytes, memory_limit_bytes;
+  Counter proxy_headers, proxy_headers_malformed, proxy_headers_late;  // read; refused
   Counter websockets_opened;
   Counter event_streams_opened;
   Gauge websockets_open, event_streams_open;

@@ -68,6 +68,8 @@ struct ListenerPlan {
   http::h1::ServerSettings server;
   WebSocketConfig websocket;
   EventStreamConfig event_stream;
+  std::vector<net::AddressBlock> proxies;  // that must send a PROXY header
+  Duration proxy_header_timeout{};
   std::uint64_t admission = 0;  // a fingerprint of the chain, as far as it may keep a request out
   std::shared_ptr<net::tls::ServerContext> tls;  // null: clients speak in the clear
   Duration tls_handshake_timeout{};

@@ -302,6 +302,10 @@ class Compiler {
         plan.tls = compile_tls(*listener.tls, listener.alpn(), path + ".tls", kept_.tls, diagnostics_);
         plan.tls_handshake_timeout = listener.tls->handshake_timeout;
       }
+      if (listener.proxy_protocol) {
+        for (const auto& proxy : listener.proxy_protocol->trusted) plan.proxies.push_back(proxy.block);
+        plan.proxy_header_timeout = listener.proxy_protocol->timeout;
+      }
       for (const auto& link : chain) plan.chain.push_back(link.link);
       std::vector<route::Rule> rules;
       for (std::size_t r = 0; r < config_.routes.size(); ++r) {

@@ -22,6 +22,7 @@ ListenerPort::ListenerPort(Worker& worker, PlanSlots::Pin plan, const ListenerPl
       listener_(&listener),
       connections_(*this, listener.server, this),
       http2_(*this, worker.metrics().http2, listener.server, listener.http2),
+      proxies_(worker.loop(), worker.metrics(), *this),
       handshakes_(worker.loop(), worker.metrics(), *this),
       acceptor_(worker.loop().accept_from(std::move(socket), *this)) {}
 
@@ -48,6 +49,7 @@ void ListenerPort::close_silent() {
 }
 
 void ListenerPort::close_all() {
+  proxies_.close_all();
   handshakes_.close_all();
   connections_.close_all();
   http2_.close_all();
@@ -64,6 +66,30 @@ net::Loop& ListenerPort::loop() { return worker_.loop(); }
 
 void ListenerPort::on_accept(net::StreamPtr stream) {
   (void)worker_.overload().weigh();  // it may stop accepting: this one is there already
+  if (listener_->proxies.empty() || !is_proxy(stream->peer())) return let_in(std::move(stream));
+  // Counted among all, but not as the proxy's: whose it is its header will tell.
+  ClientConnections::Ticket ticket;
+  const ConnectionCaps caps{.all = plan_->limits.connections.all, .per_client = 0, .exempt = {}};
+  stream = worker_.door().let_in(std::move(stream), listener_->tls != nullptr, caps, *plan_->connections, ticket);
+  if (stream) proxies_.begin(std::move(stream), ticket, listener_->proxy_header_timeout);
+}
+
+bool ListenerPort::is_proxy(const net::Address& peer) const {
+  return std::ranges::any_of(listener_->proxies, [&](const net::AddressBlock& block) { return block.contains(peer); });
+}
+
+void ListenerPort::on_told(net::StreamPtr stream, ClientConnections::Ticket ticket) {
+  plan_->connections->leave(ticket);
+  let_in(std::move(stream));
+  hear_of_retirement();
+}
+
+void ListenerPort::on_untold(ClientConnections::Ticket ticket) {
+  plan_->connections->leave(ticket);
+  worker_.on_connection_gone();
+}
+
+void ListenerPort::let_in(net::StreamPtr stream) {
   ClientConnections::Ticket ticket;
   const auto& tls = listener_->tls;
   stream = worker_.door().let_in(std::move(stream), tls != nullptr, plan_->limits.connections, *plan_->connections,
@@ -82,7 +108,11 @@ void ListenerPort::serve(net::StreamPtr stream, ClientConnections::Ticket ticket
 
 void ListenerPort::on_secured(net::StreamPtr stream, ClientConnections::Ticket ticket) {
   serve(std::move(stream), ticket);
-  // The timer of retire() may have rung already: this one was not there to hear it.
+  hear_of_retirement();
+}
+
+// The timer of retire() may have rung already: who comes in late was not there to hear it.
+void ListenerPort::hear_of_retirement() {
   if (is_retired() && !silent_timer_.is_set())
     worker_.loop().set_timer(silent_timer_, Worker::silent_patience);
 }

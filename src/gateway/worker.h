@@ -18,6 +18,7 @@
 #include "gateway/metrics.h"
 #include "gateway/overload.h"
 #include "gateway/plan_slots.h"
+#include "gateway/proxy_gate.h"
 #include "gateway/tls_handshakes.h"
 #include "http/exchange.h"
 #include "http/h1/server_connections.h"
@@ -35,6 +36,7 @@ class Worker;
 class ListenerPort final : private http::Waist,
                            private net::AcceptHandler,
                            private http::h1::PrefaceTaker,
+                           private ProxyGate::Owner,
                            private TlsHandshakes::Owner {
  public:
   ListenerPort(Worker& worker, PlanSlots::Pin plan, const ListenerPlan& listener, net::ListenSocket socket);
@@ -49,13 +51,18 @@ class ListenerPort final : private http::Waist,
   void announce_drain() { http2_.announce_drain(); }
 
   bool is_retired() const { return acceptor_ == nullptr; }
-  bool is_empty() const { return connections() == 0 && handshakes_.size() == 0; }
+  bool is_empty() const { return connections() == 0 && handshakes_.size() == 0 && proxies_.size() == 0; }
   std::size_t connections() const { return connections_.size() + http2_.size(); }
   const ListenerPlan& listener() const { return *listener_; }
 
  private:
   void on_accept(net::StreamPtr stream) override;
   bool make_room() override;
+  void on_told(net::StreamPtr stream, ClientConnections::Ticket ticket) override;
+  void on_untold(ClientConnections::Ticket ticket) override;
+  bool is_proxy(const net::Address& peer) const;
+  void let_in(net::StreamPtr stream);
+  void hear_of_retirement();
   void serve(net::StreamPtr stream, ClientConnections::Ticket ticket);
   void on_secured(net::StreamPtr stream, ClientConnections::Ticket ticket) override;
   void on_handshake_failed(ClientConnections::Ticket ticket) override { on_connection_closed(ticket); }
@@ -71,6 +78,7 @@ class ListenerPort final : private http::Waist,
   const ListenerPlan* listener_;
   http::h1::ServerConnections connections_;
   http::h2::ServerConnections http2_;
+  ProxyGate proxies_;
   TlsHandshakes handshakes_;
   std::unique_ptr<net::Acceptor> acceptor_;
   void close_silent();

@@ -93,7 +93,7 @@ void SocketLoop::run_ready() {
   std::swap(ready_, running_);
   for (SocketStream* const stream : running_) {
     stream->is_in_ready_list_ = false;
-    if (!stream->is_dead()) stream->continue_reading();
+    if (!stream->is_dead()) stream->take_up();
   }
   running_.clear();
 }

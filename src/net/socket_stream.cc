@@ -10,6 +10,7 @@
 #include <cerrno>
 #include <utility>
 
+#include "net/proxy_header.h"
 #include "net/socket_error.h"
 #include "net/socket_loop.h"
 
@@ -34,17 +35,42 @@ void SocketStream::begin(int descriptor, const Address& peer, StreamHandler* han
   wants_drained_ = wants_finish_ = has_finished_ = false;
 }
 
-void SocketStream::bury() { output_.clear(loop_.memory()); }
+void SocketStream::bury() {
+  output_.clear(loop_.memory());
+  handed_back_ = Buffer();
+}
+
+void SocketStream::start_anew(Buffer rest, const Address& peer) {
+  peer_ = peer;
+  handler_ = nullptr;
+  if (!rest.empty()) handed_back_ = std::move(rest);
+}
+
+void start_anew(Stream& accepted, Buffer rest, const Address& peer) {
+  static_cast<SocketStream&>(accepted).start_anew(std::move(rest), peer);  // acceptors make no others
+}
+
+// False when the handler has let go meanwhile.
+bool SocketStream::deliver_handed_back() {
+  handler_->on_data(std::exchange(handed_back_, Buffer()));
+  return life_ == Life::open && handler_ != nullptr;
+}
+
+void SocketStream::take_up() {
+  if (handed_back_ && may_read() && life_ == Life::open && !deliver_handed_back()) return;
+  continue_reading();
+}
 
 void SocketStream::set_handler(StreamHandler& handler) {
   handler_ = &handler;
-  if (has_pending_error_) return loop_.queue_ready(*this);
+  if (has_pending_error_ || handed_back_) return loop_.queue_ready(*this);
   wake_reading();
 }
 
 void SocketStream::resume_reading() {
   if (!is_paused_) return;
   is_paused_ = false;
+  if (handed_back_) return loop_.queue_ready(*this);
   wake_reading();
 }
 
@@ -146,6 +172,7 @@ void SocketStream::connected() {
 void SocketStream::received(Buffer bytes) {
   loop_.tally().received_bytes.add(bytes.size());
   if (life_ == Life::open) {
+    if (handed_back_ && !deliver_handed_back()) return;
     expected_bytes_ -= std::min<std::uint64_t>(expected_bytes_, bytes.size());
     return handler_->on_data(std::move(bytes));
   }
@@ -159,7 +186,10 @@ void SocketStream::ended() {
   has_ended_ = true;
   expected_bytes_ = 0;
   if (is_broken_) return fail(pending_error_);
-  if (life_ == Life::open) return handler_->on_end();
+  if (life_ == Life::open) {
+    if (handed_back_ && !deliver_handed_back()) return;
+    return handler_->on_end();
+  }
   if (life_ == Life::lingering) close_now();
 }
 

@@ -37,6 +37,8 @@ class SocketStream : public Stream {
   void want_drained() override;
   void finish_writing() override;
   const Address& peer() const override { return peer_; }
+  // Hands back what was read, to be delivered before all else to the next handler, and names the peer.
+  void start_anew(Buffer rest, const Address& peer);
   void let_go(Goodbye how) override;
 
   // The rest is the loop's side.
@@ -46,6 +48,7 @@ class SocketStream : public Stream {
   // Reports `error` in a later callback: what failed inside a call of the handler.
   void fail_later(const Error& error);
   virtual void flush() = 0;             // sends what it can; may call back
+  void take_up();                       // what was handed back, then continue_reading()
   virtual void continue_reading() = 0;  // reads what it can; may call back
   virtual bool is_still() const = 0;    // no kernel operation refers to this object any more
   bool is_dead() const { return life_ == Life::dead; }
@@ -80,6 +83,7 @@ class SocketStream : public Stream {
   SocketLoop& loop_;
   StreamHandler* handler_ = nullptr;
   Output output_;
+  Buffer handed_back_;  // by start_anew()
   std::uint64_t expected_bytes_ = 0;
   std::size_t dropped_bytes_ = 0;      // while lingering
   std::size_t lost_bytes_ = 0;         // were unsent when sending failed
@@ -102,6 +106,7 @@ class SocketStream : public Stream {
  private:
   friend class SocketLoop;
   void out_of_patience();
+  bool deliver_handed_back();
   bool takes_output() const { return life_ == Life::open && !is_broken_ && !wants_finish_; }
 
   bool is_in_flush_list_ = false;  // SocketLoop's

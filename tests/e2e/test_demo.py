@@ -8,8 +8,9 @@ import time
 
 import pytest
 
-from harness.client import exchange, get
+from harness.client import RawClient, exchange, get
 from harness.gateway import ROOT, Gateway, binary, free_port
+from harness.websocket import Client
 
 SERVICES = {"users-1": 7001, "users-2": 7002, "payments": 7003, "messages": 7004}  # as demo/gateway.yaml has them
 
@@ -129,3 +130,15 @@ def test_what_dev_run_prints_matches_the_config():
     config = (ROOT / "demo/gateway.yaml").read_text(encoding="utf-8")
     for name, port in re.findall(r"(\S+):(700\d)", re.search(r"samples=\((.*?)\)", script).group(1)):
         assert SERVICES[name] == int(port) and f"127.0.0.1:{port}" in config
+
+
+def test_the_chat_over_a_websocket_and_an_event_stream(demo):
+    with RawClient(demo.address) as listener, Client(demo.address, "/chat/ws?name=ann") as ann, \
+            Client(demo.address, "/chat/ws?name=bob") as bob:
+        listener.send(b"GET /chat/events HTTP/1.1\r\nhost: a\r\n\r\n")
+        assert b"text/event-stream" in listener.reader.until(b": the chat\n\n")
+        time.sleep(0.05)  # the room has all three
+        ann.say("hello")
+        assert ann.hear() == bob.hear() == (0x81, b"ann: hello")
+        assert listener.reader.until(b"\n\n").endswith(b"data: ann: hello\n\n")
+    assert b"new WebSocket" in get(demo.address, "/chat").body

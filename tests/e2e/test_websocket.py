@@ -1,10 +1,8 @@
 """WebSockets through the gateway: the opening, the frames, their limits, and how they end. Rows S20 and S21 of the opening
 are tests/cases/http1/s20_upgrade.case and s21_websocket.case."""
 import asyncio
-import collections
 import contextlib
 import os
-import re
 import select
 import signal
 import socket
@@ -14,9 +12,10 @@ import time
 import pytest
 import websockets
 
-from harness.client import Closed, RawClient
+from harness import http2
 from harness.gateway import wait_until
-from harness.websocket import (BINARY, CLOSE, PING, PONG, TEXT, Client, Upstream, close_code, frame)
+from harness.websocket import (BINARY, CLOSE, PING, PONG, TEXT, Client, Upstream, close_code, frame, read_frame)
+from harness.wire import Reader
 
 ROUTES = 'routes: [{name: chat, match: {path: "/*"}, to: u}]\n'
 
@@ -395,3 +394,103 @@ def test_an_upgrade_of_the_process_closes_with_1012(gateway, service):
         running.wait_gateway_pid(other_than=(before,))
         with Client(running.address) as fresh:
             fresh.echo("served by the next")
+
+
+# ---- over HTTP/2 (RFC 8441)
+
+class Stream:
+    """A WebSocket on a stream of an HTTP/2 connection."""
+
+    def __init__(self, client, fields=(), protocol="websocket", path="/chat"):
+        self.client = client
+        extra = [(":protocol", protocol), ("sec-websocket-version", "13"), *fields]
+        # Pseudo fields stand before all others.
+        self.number = client.raw_request([(":method", "CONNECT"), (":protocol", protocol), (":scheme", "http"),
+                                          (":path", path), (":authority", "a"), *extra[1:]], end=False)
+        self.taken = 0
+        self.reader = Reader(self.receive)
+
+    @property
+    def answer(self):
+        return self.client.answers[self.number]
+
+    def status(self):
+        assert self.client.read_until(lambda: self.answer.headers or self.answer.is_over)
+        return self.answer.status
+
+    def receive(self):
+        self.client.read_until(lambda: len(self.answer.body) > self.taken or self.answer.is_over, 5)
+        data, self.taken = self.answer.body[self.taken:], len(self.answer.body)
+        return data
+
+    def send(self, data, end=False):
+        self.client.send(http2.Client.data(self.number, data, end))
+
+    def hear(self):
+        return read_frame(self.reader)
+
+
+def test_over_http2_it_is_a_stream_among_others(gateway, service):
+    chat = service(fields="Sec-WebSocket-Protocol: chat\r\n")
+    running = gateway(ROUTES, upstream=chat.address)
+    with http2.Client(running.address) as client:
+        assert client.read_until(lambda: client.settings.get(8) == 1), "SETTINGS_ENABLE_CONNECT_PROTOCOL"
+        streams = [Stream(client, [("sec-websocket-protocol", "chat"), ("origin", "https://a")]) for _ in range(3)]
+        for stream in streams:
+            assert stream.status() == 200
+            assert stream.answer.get("sec-websocket-protocol") == "chat" and not stream.answer.get("sec-websocket-accept")
+        start, fields = chat.heads[0]
+        assert start == "GET /chat HTTP/1.1" and fields["upgrade"] == "websocket" and fields["connection"] == "upgrade"
+        assert fields["origin"] == "https://a" and fields["sec-websocket-version"] == "13" and fields["host"] == "a"
+        assert len({one["sec-websocket-key"] for _, one in chat.heads}) == 3
+        for number, stream in enumerate(streams):
+            stream.send(frame(TEXT, b"hello %d" % number))
+        for number, stream in enumerate(streams):
+            assert stream.hear() == (TEXT, b"hello %d" % number)
+        payload = os.urandom(300_000)
+        streams[0].send(frame(BINARY, payload[:60_000]))
+        assert streams[0].hear() == (BINARY, payload[:60_000])
+        assert running.metric("sluice_websockets_open") == 3
+        streams[0].send(frame(CLOSE, b"\x03\xe8"))
+        assert streams[0].hear() == (CLOSE, b"\x03\xe8") and client.read_until(lambda: streams[0].answer.is_whole)
+        streams[1].send(b"", end=True)
+        assert client.read_until(lambda: streams[1].answer.is_over)
+        client.send(http2.rst(streams[2].number))
+        assert wait_until(lambda: running.metric("sluice_websockets_open") == 0)
+        assert client.is_alive()
+    line = running.wait_log(lambda line: line["path"] == "/chat" and "cause" not in line)
+    assert line["version"] == "2" and line["client_messages"] == line["upstream_messages"] == 2
+
+
+@pytest.mark.parametrize("fields, protocol, status", [
+    ([], "h2c", 501), ([("sec-websocket-version", "12")], "websocket", None), ([("content-length", "5")], "websocket", 400)])
+def test_s21_over_http2_too(gateway, upstream, fields, protocol, status):
+    running = gateway(ROUTES)
+    with http2.Client(running.address) as client:
+        stream = Stream(client, fields, protocol)
+        assert stream.status() in ((status,) if status else (400, 426))
+        assert client.is_alive()
+    assert not upstream.requests
+
+
+def test_s20_an_answer_of_200_opens_no_stream(gateway, upstream):
+    """To the client of an extended CONNECT any 2xx would mean that the WebSocket is open."""
+    running = gateway(ROUTES)
+    with http2.Client(running.address) as client:
+        stream = Stream(client)
+        assert stream.status() == 502
+    assert upstream.requests[0].start == "GET /chat HTTP/1.1"
+
+
+def test_over_http2_a_reload_that_concerns_it_closes_it(gateway, service):
+    running = gateway(shape(0), upstream=service().address)
+    with http2.Client(running.address) as client:
+        stream = Stream(client)
+        assert stream.status() == 200
+        reload(running, shape(1))
+        stream.send(frame(TEXT, b"still there"))
+        assert stream.hear() == (TEXT, b"still there")
+        reload(running, shape(2, ", websocket: false"))
+        first, payload = stream.hear()
+        assert (first, close_code(payload)) == (CLOSE, 1012)
+        assert client.read_until(lambda: stream.answer.is_whole) and client.is_alive()

@@ -6,6 +6,7 @@
 #include "http/canonical.h"
 #include "http/causes.h"
 #include "http/characters.h"
+#include "http/websocket/handshake.h"
 
 namespace sluice::http::h2 {
 namespace {
@@ -67,6 +68,8 @@ void RequestHeadReader::add_pseudo(std::string_view name, std::string_view value
     authority_ = arena_->copy(value);
   } else if (name == ":scheme") {
     scheme_ = arena_->copy(value);
+  } else if (name == ":protocol") {
+    protocol_ = arena_->copy(value);
   }
 }
 
@@ -124,7 +127,9 @@ Refusal RequestHeadReader::finish(bool is_whole) {
   if (request_.method_name.empty() || request_.method_name.size() > most_method_bytes ||
       !token_characters.contains_all(request_.method_name))
     return malformed("method is empty, too long, or no token");
-  if (request_.method == Method::connect) return {&request_method_unsupported, "CONNECT"};
+  if (request_.method == Method::connect) {
+    if (const Refusal refusal = settle_websocket(is_whole); refusal.cause != nullptr) return refusal;
+  }
   if (request_.method_name.size() + target_.size() + line_bytes > limits_->start_line_bytes)
     return {&request_uri_too_long, "method and path too long"};
   if (!equals_lower(scheme_, "http") && !equals_lower(scheme_, "https"))
@@ -132,9 +137,26 @@ Refusal RequestHeadReader::finish(bool is_whole) {
   if (const Refusal refusal = settle_target(); refusal.cause != nullptr) return refusal;
   if (const Refusal refusal = settle_authority(); refusal.cause != nullptr) return refusal;
   if (has_expect_ && !is_expectation_known_) return {&request_expectation_failed, "expectation is not 100-continue"};
-  request_.body.bytes = is_whole ? 0 : framing_.content_length();  // unknown when none was given
+  const bool has_body = !is_whole && !request_.asks_websocket;
+  request_.body.bytes = has_body ? framing_.content_length() : 0;  // unknown when none was given
   request_.expects_continue = has_expect_ && !request_.body.is_empty();
   return {};
+}
+
+// Extended CONNECT (RFC 8441), for a WebSocket and nothing else: in canonical form the GET that opens one in HTTP/1.1,
+// with a key of ours, which HTTP/2 has no use for.
+Refusal RequestHeadReader::settle_websocket(bool is_whole) {
+  if (protocol_.empty()) return {&request_method_unsupported, "CONNECT"};
+  if (protocol_ != "websocket") return {&request_method_unsupported, "CONNECT of another protocol than websocket"};
+  if (is_whole || framing_.has_content_length()) return {&websocket_handshake_malformed, "stream that ends at once"};
+  request_.method = Method::get;
+  request_.method_name = "GET";
+  request_.fields.remove("sec-websocket-key");
+  request_.fields.add(*arena_, "sec-websocket-key", websocket::make_key(*arena_));
+  if (request_.fields.find("sec-websocket-version") == nullptr)
+    request_.fields.add(*arena_, "sec-websocket-version", "13");
+  request_.asks_websocket = true;
+  return websocket::check_request(request_.fields);
 }
 
 Refusal RequestHeadReader::settle_target() {

@@ -36,6 +36,7 @@ class RequestHeadReader {
   void refuse(const Cause& cause, const char* detail) {
     if (refusal_.cause == nullptr) refusal_ = {&cause, detail};
   }
+  Refusal settle_websocket(bool is_whole);
   Refusal settle_target();
   Refusal settle_authority();
 
@@ -44,7 +45,7 @@ class RequestHeadReader {
   Request request_;
   h1::FramingFields framing_;
   Refusal refusal_{};  // the first
-  std::string_view scheme_, target_, authority_, host_;
+  std::string_view scheme_, target_, authority_, host_, protocol_;
   std::string_view cookie_;      // joined so far
   std::size_t cookie_room_ = 0;  // behind it
   std::size_t charged_bytes_ = 0;

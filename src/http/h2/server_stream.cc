@@ -22,6 +22,7 @@ constexpr std::size_t shared_part = 4;  // of the block it stands in, at least o
 void ServerStream::begin(ServerConnection& connection) {
   connection_ = &connection;
   events_ = nullptr;
+  tunnel_.reset();
   head_.start(arena_, connection.owner().times_.head);
   trailers_ = answer_trailers_ = {};
   started_at_ = connection.now();
@@ -178,6 +179,7 @@ bool ServerStream::fail(Refusal refusal) {
 }
 
 void ServerStream::starve(bool is_starved) {
+  if (tunnel_) return;  // its silence is the gateway's to judge
   if (upload_.is_waiting() == is_starved) return;
   is_starved ? upload_.wait(connection_->now()) : upload_.stop(connection_->now());
 }
@@ -237,6 +239,12 @@ void ServerStream::send_interim(const ResponseHead& head) {
 
 bool ServerStream::send_head(const ResponseHead& head) {
   if (!can_answer()) return true;  // the client is gone: what is sent from now on is swallowed
+  // A client that asked for a WebSocket takes any 2xx for the start of one (RFC 8441 section 4).
+  if (head_.request().asks_websocket && head.status / 100 == 2) {
+    ResponseHead refused = head;
+    refused.status = 502;
+    return send_head(refused);
+  }
   const bool is_bodiless = is_head_request_ || head.status == 204 || head.status == 304;
   has_body_ = !is_bodiless && !head.body.is_empty();
   left_to_send_ = head.body.bytes;
@@ -249,6 +257,24 @@ bool ServerStream::send_head(const ResponseHead& head) {
   }
   has_sent_head_ = true;
   return true;
+}
+
+// RFC 8441 section 5: 200 in place of 101. That the key was answered is between the gateway and the upstream.
+TunnelEnd* ServerStream::send_switch(const ResponseHead& head, TunnelEvents& events) {
+  ResponseHead accepted{.status = 200, .fields = head.fields.copy(arena_, 0), .body = {BodySize::unknown}};
+  accepted.fields.remove("sec-websocket-accept");
+  has_body_ = true;
+  left_to_send_ = BodySize::unknown;
+  if (!can_answer() || !write_head(accepted, BodySize::unknown, true)) {
+    abort();
+    return nullptr;
+  }
+  has_sent_head_ = true;
+  upload_.stop(connection_->now());
+  ClientHalf& half = *this;
+  tunnel_.emplace(half, events);
+  events_ = &*tunnel_;
+  return &*tunnel_;
 }
 
 bool ServerStream::write_head(const ResponseHead& head, std::int64_t length, bool is_final) {

@@ -4,6 +4,7 @@
 // connection does. Pooled by ServerConnections. Only on the worker's thread.
 
 #include <cstdint>
+#include <optional>
 #include <string_view>
 
 #include "http/exchange.h"
@@ -11,6 +12,7 @@
 #include "http/h2/buffer_queue.h"
 #include "http/h2/request_head.h"
 #include "http/h2/session.h"
+#include "http/h2/stream_tunnel.h"
 
 namespace sluice::http::h2 {
 
@@ -78,6 +80,7 @@ class ServerStream final : public SessionStream, private ClientHalf {
   void send_continue() override;
   void send_interim(const ResponseHead& head) override;
   bool send_head(const ResponseHead& head) override;
+  TunnelEnd* send_switch(const ResponseHead& head, TunnelEvents& events) override;
   void send_body(net::Buffer bytes) override;
   void send_body(std::string_view bytes) override;
   void send_end(const FieldList* trailers) override;
@@ -103,6 +106,7 @@ class ServerStream final : public SessionStream, private ClientHalf {
 
   ServerConnection* connection_ = nullptr;
   ClientEvents* events_ = nullptr;
+  std::optional<StreamTunnel> tunnel_;  // then events_ is it
   Arena arena_;
   RequestHeadReader head_;
   FieldList trailers_, answer_trailers_;

@@ -280,10 +280,10 @@ Session::Session(Role role, const SessionSettings& settings, SessionMemory& memo
       {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, settings.stream_window_bytes},
       {NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, settings.header_list_bytes},
       {NGHTTP2_SETTINGS_NO_RFC7540_PRIORITIES, 1},
-      {NGHTTP2_SETTINGS_ENABLE_PUSH, 0},  // a client's to say
+      {role == Role::server ? NGHTTP2_SETTINGS_ENABLE_CONNECT_PROTOCOL : NGHTTP2_SETTINGS_ENABLE_PUSH,
+       role == Role::server ? 1u : 0u},  // RFC 8441: WebSockets; and push is a client's to refuse
   }};
-  const std::size_t count = entries.size() - (role == Role::server ? 1 : 0);
-  (void)nghttp2_submit_settings(machine, NGHTTP2_FLAG_NONE, entries.data(), count);
+  (void)nghttp2_submit_settings(machine, NGHTTP2_FLAG_NONE, entries.data(), entries.size());
   (void)nghttp2_session_set_local_window_size(machine, NGHTTP2_FLAG_NONE, 0,
                                               static_cast<std::int32_t>(settings.connection_window_bytes));
 }

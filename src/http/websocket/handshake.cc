@@ -4,8 +4,9 @@
 
 #include <algorithm>
 #include <cstring>
-#include <string>
+#include <span>
 
+#include "base/random.h"
 #include "http/causes.h"
 #include "http/characters.h"
 
@@ -34,16 +35,15 @@ bool is_key(std::string_view key) {
   return key.size() == key_bytes && key.ends_with("==") && base64_characters.contains_all(key.substr(0, key_bytes - 2));
 }
 
-Accept encode(const std::array<unsigned char, SHA_DIGEST_LENGTH>& digest) {
-  Accept out;
-  std::size_t at = 0;
-  for (std::size_t i = 0; i < digest.size(); i += 3) {
-    const auto byte = [&](std::size_t index) { return index < digest.size() ? std::uint32_t{digest[index]} : 0u; };
+// Base64 with padding; `out` has room for it.
+void encode(std::span<const unsigned char> bytes, char* out) {
+  std::size_t left = bytes.size();
+  for (std::size_t i = 0; i < bytes.size(); i += 3, left -= std::min<std::size_t>(left, 3)) {
+    const auto byte = [&](std::size_t index) { return index < bytes.size() ? std::uint32_t{bytes[index]} : 0u; };
     const std::uint32_t group = byte(i) << 16 | byte(i + 1) << 8 | byte(i + 2);
-    for (int shift = 18; shift >= 0; shift -= 6) out[at++] = base64[group >> shift & 63];
+    for (std::size_t place = 0; place < 4; ++place)
+      *out++ = place <= left ? base64[group >> (18 - 6 * place) & 63] : '=';
   }
-  out.back() = '=';  // 20 bytes leave one place of the last group empty
-  return out;
 }
 
 }  // namespace
@@ -56,6 +56,17 @@ Refusal check_request(const FieldList& fields) {
   return {nullptr};
 }
 
+std::string_view make_key(Arena& arena) {
+  std::array<unsigned char, 16> bytes;
+  for (std::size_t at = 0; at < bytes.size(); at += 8) {
+    const std::uint64_t random = kernel_random();
+    std::memcpy(bytes.data() + at, &random, sizeof random);
+  }
+  char* const text = arena.allocate_bytes(key_bytes);
+  encode(bytes, text);
+  return {text, key_bytes};
+}
+
 Accept accept_of(const FieldList& fields) {
   const std::string_view key = only(fields, "sec-websocket-key");
   std::array<unsigned char, key_bytes + guid.size()> text;
@@ -64,7 +75,9 @@ Accept accept_of(const FieldList& fields) {
   std::memcpy(text.data() + key_bytes, guid.data(), guid.size());
   std::array<unsigned char, SHA_DIGEST_LENGTH> digest;
   (void)SHA1(text.data(), text.size(), digest.data());
-  return encode(digest);
+  Accept accept;
+  encode(digest, accept.data());
+  return accept;
 }
 
 bool is_accepted(const FieldList& fields, std::string_view wanted) {

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <string_view>
 
+#include "base/arena.h"
 #include "base/cause.h"
 #include "http/message.h"
 
@@ -13,6 +14,10 @@ namespace sluice::http::websocket {
 
 // Version 13 and one key, in the base64 form of 16 bytes. A null cause: nothing is wrong.
 Refusal check_request(const FieldList& fields);
+
+// A key for a request of ours: 16 random bytes in base64.
+//   cost  two system calls
+std::string_view make_key(Arena& arena);
 
 // A text that fits a key: Sec-WebSocket-Accept.
 using Accept = std::array<char, 28>;
