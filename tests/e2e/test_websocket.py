@@ -211,7 +211,7 @@ def test_timeouts_of_an_exchange_are_not_a_tunnels(gateway, service):
 
 def test_who_reads_slowly_slows_the_other_down(gateway, service):
     """Back-pressure both ways: what is under way stays bounded, and all of it arrives."""
-    size, sent = 20 << 20, {"up": 0, "down": 0}
+    size, sent = 32 << 20, {"up": 0, "down": 0}
     go = threading.Event()
 
     def flood(connection):
@@ -239,10 +239,13 @@ def test_who_reads_slowly_slows_the_other_down(gateway, service):
         client.socket.settimeout(20)
         sender = threading.Thread(target=send, daemon=True)
         sender.start()
-        time.sleep(0.3)
-        before = dict(sent)
-        time.sleep(0.2)
-        assert sent == before and max(sent.values()) < 16 << 20, f"more than buffers hold is under way: {sent}"
+
+        def stand_still():
+            before = dict(sent)
+            time.sleep(0.3)
+            return sent == before
+
+        assert wait_until(stand_still) and max(sent.values()) < size, f"nothing holds the senders back: {sent}"
         assert running.metric("sluice_memory_bytes") < 4 << 20
         go.set()
         total = 0
