@@ -10,7 +10,7 @@ namespace sluice::gateway {
 void WorkerMetrics::tls_handshake_failed(const char* what) {
   const auto known = net::tls::faults();
   std::size_t at = 0;
-  while (at < known.size() && known[at]->what != what) ++at;
+  while (at < known.size() && std::string_view(known[at]->what) != what) ++at;
   tls_failures[at < known.size() ? at : tls_faults - 1].add();
 }
 

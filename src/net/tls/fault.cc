@@ -3,6 +3,8 @@
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 
+#include <string_view>
+
 namespace sluice::net::tls {
 
 std::span<const Fault* const> faults() {
@@ -14,7 +16,7 @@ std::span<const Fault* const> faults() {
 
 const Fault* find_fault(const char* what) {
   for (const Fault* const fault : faults())
-    if (fault->what == what) return fault;
+    if (std::string_view(fault->what) == what) return fault;  // not by address: each room may have its own copy
   return nullptr;
 }
 
