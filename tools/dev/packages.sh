@@ -6,7 +6,7 @@ build_packages=(clang-19 lld-19 cmake ninja-build pkg-config libstdc++-12-dev li
 test_packages=(libgtest-dev libgmock-dev libclang-rt-19-dev llvm-19 node-llhttp python3 python3-pytest python3-yaml
   python3-jsonschema curl faketime iproute2)
 lint_packages=(clang-format-19 clang-tidy-19 python3)
-bench_packages=(nginx haproxy nghttp2-proxy nghttp2-client libssl-dev liburing-dev g++ make openssl python3)
+bench_packages=(nginx haproxy nghttp2-proxy nghttp2-server nghttp2-client libssl-dev liburing-dev g++ make openssl python3)
 
 # need_packages NAME...: returns when all are installed; installs those that are not.
 need_packages() {
