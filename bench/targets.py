@@ -15,11 +15,17 @@ RATIOS = [
     ("64 KB response", "plain", "h1-64k", 1, {"nginx": 0.90}),
     ("1 MB response", "plain", "h1-1m", 1, {"nginx": 0.70, "haproxy": 0.75}),
     ("10 KB POST", "plain", "post-10k", 1, {"nginx": 0.70, "haproxy": 0.75}),
+    ("TLS, 128 B, keep-alive", "plain", "tls-h1-128", 1, {"nginx": 0.70, "haproxy": 0.70}),
+    ("TLS, 1 MB response", "plain", "tls-h1-1m", 1, {"nginx": 0.75}),
+    ("TLS handshake, full, ECDSA P-256", "plain", "tls-handshake", 1, {"nginx": 0.75, "haproxy": 0.75, "nghttpx": 0.75}),
+    ("HTTP/2 over TLS, 10 connections of 32 streams, 128 B", "plain", "h2-128", 1, {"haproxy": 0.75, "nginx": 0.40}),
+    ("gRPC, unary echo of 100 B, 10 connections of 32 streams", "h2up", "grpc-100", 1, {"nginx": 0.60, "haproxy": 1.00}),
     ("128 B, two workers, not pinned", "plain", "h1-128", 2, {"nginx": 0.75, "haproxy": 0.75}),
 ]
-# what, scenario, workload, scenario compared with, at most
-OWN = [("policies and access log, to ours without", "work", "h1-128", "plain", 1.10)] + [
-    (f"10,000 {kind} routes, to ours with 100", f"routes-{kind}-10000", "routes", f"routes-{kind}-100", 1.15)
+# what, (scenario, workload), (those compared with), at most
+OWN = [("policies and access log, to ours without", ("work", "h1-128"), ("plain", "h1-128"), 1.10),
+       ("HTTP/2 to upstreams, to ours with HTTP/1", ("h2up", "h2-h2-128"), ("plain", "h2-128"), 0.75)] + [
+    (f"10,000 {kind} routes, to ours with 100", (f"routes-{kind}-10000", "routes"), (f"routes-{kind}-100", "routes"), 1.15)
     for kind in ("exact", "prefix", "template", "regex")]
 
 rows = [json.loads(line) for name in sys.argv[1:] for line in open(name) if line.strip()]
@@ -65,8 +71,8 @@ for what, scen, wl, workers, limits in RATIOS:
     for other, limit in limits.items():
         other_of = lambda ours: other + ours.removeprefix("sluice") if other == "floor" else other
         line(f"{what}, to {other}", [ratios(of(scen, wl, workers, o), of(scen, wl, workers, other_of(o))) for o in OURS], limit)
-for what, scen, wl, base, limit in OWN:
-    line(what, [ratios(of(scen, wl, 1, o), of(base, wl, 1, o)) for o in OURS], limit)
+for what, own, base, limit in OWN:
+    line(what, [ratios(of(*own, 1, o), of(*base, 1, o)) for o in OURS], limit)
 
 peers = [k[3] for k in runs if k[:3] == ("plain", "h1-128-rate", 1) and not k[3].startswith(("sluice", "relay", "floor"))]
 if peers and all(of("plain", "h1-128-rate", 1, o) for o in OURS):

@@ -1,4 +1,5 @@
-// The sample services: `demo-services --service users-1:7001 --service payments:7003`, each on 127.0.0.1.
+// The sample services: `demo-services --service users-1:7001 --service payments:7003`, each on 127.0.0.1. One whose name
+// begins with `greeter` speaks gRPC (../greeter.proto), all others HTTP/1.1.
 // A thread accepts per service, a thread serves per connection: simple, and enough for a sample. SIGTERM ends it at
 // once.
 
@@ -18,6 +19,7 @@
 #include <thread>
 #include <vector>
 
+#include "grpc.h"
 #include "service.h"
 
 namespace {
@@ -79,7 +81,8 @@ void accept_all(const Listener& listener) {
       continue;
     }
     std::thread([descriptor, &listener] {
-      demo::serve(descriptor, listener.name);
+      const bool speaks_grpc = listener.name.starts_with("greeter");
+      (speaks_grpc ? demo::serve_grpc : demo::serve)(descriptor, listener.name);
       open_connections.fetch_sub(1);
     }).detach();
   }

@@ -12,7 +12,7 @@ from harness.client import RawClient, exchange, get
 from harness.gateway import ROOT, Gateway, binary, free_port
 from harness.websocket import Client
 
-SERVICES = {"users-1": 7001, "users-2": 7002, "payments": 7003, "messages": 7004}  # as demo/gateway.yaml has them
+SERVICES = {"users-1": 7001, "users-2": 7002, "payments": 7003, "messages": 7004, "greeter": 7005}  # as demo/gateway.yaml has them
 
 
 @pytest.fixture
@@ -142,3 +142,19 @@ def test_the_chat_over_a_websocket_and_an_event_stream(demo):
         assert ann.hear() == bob.hear() == (0x81, b"ann: hello")
         assert listener.reader.until(b"\n\n").endswith(b"data: ann: hello\n\n")
     assert b"new WebSocket" in get(demo.address, "/chat").body
+
+
+def test_the_greeter_answers_all_four_kinds_of_call(demo):
+    grpc = pytest.importorskip("grpc")
+    ask = lambda name: b"\x0a" + bytes([len(name)]) + name.encode()  # GreetRequest{name} of demo/greeter.proto
+    tell = lambda greeting: b"\x0a" + bytes([len(greeting)]) + greeting.encode() + b"\x12\x07greeter"
+    with grpc.insecure_channel(":".join(map(str, demo.address))) as channel:
+        call = lambda kind, method: getattr(channel, kind)(f"/demo.Greeter/{method}")
+        assert call("unary_unary", "Greet")(ask("ann"), timeout=10) == tell("hello, ann")
+        assert list(call("unary_stream", "GreetThrice")(ask("bob"), timeout=10)) == 3 * [tell("hello, bob")]
+        assert call("stream_unary", "GreetAll")(iter([ask("a"), ask("b")]), timeout=10) == tell("hello, a, b")
+        each = call("stream_stream", "GreetEach")(iter([ask(str(i)) for i in range(20)]), timeout=10)
+        assert list(each) == [tell(f"hello, {i}") for i in range(20)]
+        with pytest.raises(grpc.RpcError) as refused:
+            call("unary_unary", "Forget")(ask("ann"), timeout=10)
+        assert refused.value.code() == grpc.StatusCode.UNIMPLEMENTED

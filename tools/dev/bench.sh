@@ -26,8 +26,9 @@ verb_bench() {
   if [ $quick = yes ]; then
     bench_suite "$results" --proxies "$all" --suite main --only h1-128 --rounds 3 --secs 1
   else
-    bench_suite "$results" --proxies "$all" --suite main --only h1-128,h1-128-rate,h1-64k,h1-1m,post-10k \
+    bench_suite "$results" --proxies "$all" --suite main --only h1-128,h1-128-rate,h1-64k,h1-1m,post-10k,tls-h1-128,tls-h1-1m,tls-handshake,h2-128 \
       --rounds "$rounds" --secs "$seconds"
+    bench_suite "$results" --proxies "$bench_ours,$bench_peers" --suite h2up --rounds "$rounds" --secs "$seconds"
     bench_suite "$results" --proxies "$bench_ours" --suite work --only h1-128 --rounds $((2 * rounds)) --secs 1
     bench_suite "$results" --proxies "$bench_ours,nginx,haproxy" --suite routes --scens exact,prefix,template,regex \
       --rounds "$rounds" --secs 1

@@ -7,7 +7,7 @@ test_packages=(libgtest-dev libgmock-dev libclang-rt-19-dev llvm-19 node-llhttp 
   python3-jsonschema python3-cryptography openssl curl faketime iproute2 nghttp2-client python3-h2 python3-hpack
   python3-grpcio)
 lint_packages=(clang-format-19 clang-tidy-19 python3)
-bench_packages=(nginx haproxy nghttp2-proxy nghttp2-client liburing-dev g++ make openssl python3)
+bench_packages=(nginx haproxy nghttp2-proxy nghttp2-server nghttp2-client liburing-dev g++ make openssl python3)
 
 # need_packages NAME...: returns when all are installed; installs those that are not.
 need_packages() {

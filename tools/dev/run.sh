@@ -2,7 +2,7 @@
 
 gateway_address=127.0.0.1:8080
 admin_address=127.0.0.1:9900
-samples=(users-1:7001 users-2:7002 payments:7003 messages:7004)
+samples=(users-1:7001 users-2:7002 payments:7003 messages:7004 greeter:7005)
 declare -A started=() # process id -> name; only these are ever stopped
 
 verb_run() {
@@ -60,8 +60,8 @@ introduce() {
   cat <<TEXT
 
 The gateway listens on http://$gateway_address, its admin pages on http://$admin_address (/metrics /healthz /readyz).
-Behind it: users-1 :7001, users-2 :7002, payments :7003, messages :7004. Its config is demo/gateway.yaml: edit it now,
-a good change is live at once, a bad one is refused and reported here.
+Behind it: users-1 :7001, users-2 :7002, payments :7003, messages :7004, greeter :7005 (gRPC). Its config is
+demo/gateway.yaml: edit it now, a good change is live at once, a bad one is refused and reported here.
 
 In another terminal:
 

@@ -3,7 +3,7 @@
 set -e
 BIN=${SLUICE_BIN:-$(dirname "$0")/../../../out/sluice}; mkdir -p "$RUN"
 route() { echo "  - {name: r$1, match: {path: $2}, to: up}"; }
-LOG=off POLICIES=
+LOG=off POLICIES= UPSTREAM="endpoints: [\"127.0.0.1:$UP_PORT\"]"
 case "$SCEN" in
 work)
   LOG=$RUN/access.log ROUTES=$(route 0 '"/*"')
@@ -11,6 +11,7 @@ work)
   - request_id: {}
   - forwarded: {rfc7239: true}
   - headers: {request: {set: {x-team: edge}}, response: {set: {x-gateway: bench}, remove: [server]}}" ;;
+h2up) UPSTREAM="protocol: http2, endpoints: [\"127.0.0.1:$UP_H2_PORT\"]" ROUTES=$(route 0 '"/*"') ;;
 routes-prefix-*) N=${SCEN##*-}; ROUTES=$(for i in $(seq 0 $((N-1))); do route "$i" "\"/r$i/*\""; done) ;;
 routes-exact-*) N=${SCEN##*-}; ROUTES=$(for i in $(seq 0 $((N-1))); do route "$i" "\"/r$i/x\""; done) ;;
 routes-template-*) N=${SCEN##*-}; ROUTES=$(for i in $(seq 0 $((N-1))); do route "$i" "\"/r$i/{id}\""; done) ;;
@@ -18,14 +19,16 @@ routes-regex-*)  N=${SCEN##*-}; ROUTES=$(for i in $(seq 0 $((N-1))); do route "$
 *) ROUTES=$(route 0 '"/*"') ;;
 esac
 cat > "$RUN/gateway.yaml" <<EOC
-listeners: [{name: bench, bind: "127.0.0.1:$HTTP_PORT"}]
+listeners:
+  - {name: bench, bind: "127.0.0.1:$HTTP_PORT"}
+  - {name: secure, bind: "127.0.0.1:$HTTPS_PORT", tls: {certificates: [{cert: "$CERT", key: "$KEY"}]}}
 admin: {bind: "127.0.0.1:$((HTTP_PORT + 1000))"}
 access_log: {to: "$LOG"}
 drain_delay: 0s
 $POLICIES
 drain_timeout: 1s
 limits: {max_connections: 15000}
-upstreams: {up: {endpoints: ["127.0.0.1:$UP_PORT"]}}
+upstreams: {up: {$UPSTREAM}}
 routes:
 $ROUTES
 EOC
