@@ -148,7 +148,7 @@ def test_many_errors_are_cut_short(tmp_path):
 def test_check_tells_what_it_saw():
     done = sluice("check", DEMO)
     assert (done.returncode, done.stderr) == (OK, "")
-    assert done.stdout == f"{DEMO} is good: 1 listener, 4 routes, 5 tests passed\n"
+    assert done.stdout == f"{DEMO} is good: 1 listener, 6 routes, 7 tests passed\n"
 
 
 def test_check_json_is_one_object_a_line(tmp_path):
@@ -211,7 +211,7 @@ def test_explain_the_plan():
     assert "    match    host messages.example.com; path /*" in done.stdout
     assert "    policies forwarded (default), redirect (route people-moved)" in done.stdout
     plan = json.loads(sluice("explain", DEMO, "--json").stdout)
-    assert [route["name"] for route in plan["listeners"][0]["routes"]] == ["user", "payments", "messages", "people-moved"]
+    assert [route["name"] for route in plan["listeners"][0]["routes"]] == ["user", "payments", "messages", "chat", "greeter", "people-moved"]
 
 
 @pytest.mark.parametrize("words, what", [

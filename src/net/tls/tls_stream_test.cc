@@ -284,7 +284,7 @@ TEST_P(TlsStreamTest, AnEndWithoutCloseNotifyIsAFailure) {
   EXPECT_TRUE(run_until([&] { return server->failed == 1; }));
   EXPECT_EQ(server->text, "half a mess");
   EXPECT_EQ(server->ended, 0);
-  EXPECT_EQ(server->error.what, fault_truncated.what);
+  EXPECT_STREQ(server->error.what, fault_truncated.what);
 }
 
 TEST_P(TlsStreamTest, FlushAndCloseSendsAllAndThenCloseNotify) {
