@@ -6,7 +6,7 @@
 
 reports=build/reports # JUnit files, summed at the end
 python=/usr/bin/python3
-end_to_end_seconds=1200 # then pytest is interrupted and says where it stood
+end_to_end_seconds=1800 # then pytest is interrupted and says where it stood
 
 # Not again under sanitizers: the reliability rows. What looks at files and texts alone is skipped by conftest.py.
 sanitized_suites=(tests/e2e --ignore-glob='*/test_reliability_*.py') # the rows measure, and take minutes
