@@ -6,6 +6,7 @@ import re
 import subprocess
 import time
 
+import grpc
 import pytest
 
 from harness.client import RawClient, exchange, get
@@ -145,7 +146,6 @@ def test_the_chat_over_a_websocket_and_an_event_stream(demo):
 
 
 def test_the_greeter_answers_all_four_kinds_of_call(demo):
-    grpc = pytest.importorskip("grpc")
     ask = lambda name: b"\x0a" + bytes([len(name)]) + name.encode()  # GreetRequest{name} of demo/greeter.proto
     tell = lambda greeting: b"\x0a" + bytes([len(greeting)]) + greeting.encode() + b"\x12\x07greeter"
     with grpc.insecure_channel(":".join(map(str, demo.address))) as channel:
