@@ -294,10 +294,10 @@ class Compiler {
                         .bind = listener.bind.address,
                         .default_links = default_links,
                         .server = server_settings(listener),
-                         .http2 = listener.http2.settings(static_cast<std::uint32_t>(listener.limits.header_total.bytes)),
-                         .websocket = listener.websocket,
-                         .event_stream = listener.event_stream,
-                         .admission = fingerprint(listener.tls ? "tls" : "", chain, {})};
+                        .websocket = listener.websocket,
+                        .event_stream = listener.event_stream,
+                        .admission = fingerprint(listener.tls ? "tls" : "", chain, {}),
+                        .http2 = listener.http2.settings(static_cast<std::uint32_t>(listener.limits.header_total.bytes))};
       if (listener.tls) {
         plan.tls = compile_tls(*listener.tls, listener.alpn(), path + ".tls", kept_.tls, diagnostics_);
         plan.tls_handshake_timeout = listener.tls->handshake_timeout;
