@@ -83,8 +83,8 @@ limit: {requests: 7, burst: 2}
   EXPECT_EQ(*g.labels.find("a"), "true");
   EXPECT_EQ(*g.to, "users");
   EXPECT_EQ(g.to.place, (Place{17, 5, 0, 5}));
-  EXPECT_EQ(g.limit.requests, 7u);
-  EXPECT_EQ(g.limit.window, 1s);
+  EXPECT_EQ(g.limit->requests, 7u);
+  EXPECT_EQ(g.limit->window, 1s);
 }
 
 TEST(Reader, AnAbsentKeyKeepsTheInitialiser) {
@@ -92,7 +92,7 @@ TEST(Reader, AnAbsentKeyKeepsTheInitialiser) {
   EXPECT_EQ(got.messages, "");
   EXPECT_EQ(got.value.level, -3);
   EXPECT_FALSE(got.value.timeout);
-  EXPECT_FALSE(got.value.limit.place.is_known());
+  EXPECT_FALSE(got.value.limit->place.is_known());
 }
 
 TEST(Reader, AListMayStandWhereOneMay) {

@@ -80,7 +80,7 @@ struct Gateway {
   Map<Limit> limits;
   Map<std::string> labels;
   Located<std::string> to;
-  Limit limit;
+  Rare<Limit> limit;
   Secret token;
 
   static constexpr auto fields() {

@@ -8,6 +8,7 @@
 //   std::chrono durations, Size, Rate, Secret    written as in units.h; Secret as `env:NAME` or `file:/path`
 //   std::optional<T>, std::vector<T>, Map<T>     an absent key leaves what the initialiser made
 //   Located<T>                                   the value and its place
+//   Rare<T>                                      the value, at the cost of a pointer where it is absent
 //   a struct with fields()                       field.h
 //   a type with its own reader                   static bool read(const config::Node&, T&, config::ReadContext&);
 //                                                static void schema(config::SchemaWriter&);
@@ -28,6 +29,7 @@
 #include "config/field.h"
 #include "config/json_writer.h"
 #include "config/map.h"
+#include "config/rare.h"
 #include "config/schema.h"
 
 namespace sluice::config {
@@ -234,6 +236,21 @@ struct Value<Located<T>> {
   }
   static void schema(SchemaWriter& schema) { Value<T>::schema(schema); }
   static bool dump(const Located<T>& value, JsonWriter& json) { return Value<T>::dump(value.value, json); }
+  static void type_name(std::string& out) { Value<T>::type_name(out); }
+  static const StructInfo* fields() { return Value<T>::fields(); }
+  static constexpr const char* path_suffix = Value<T>::path_suffix;
+};
+
+template <class T>
+struct Value<Rare<T>> {
+  static bool read(const Node& node, Rare<T>& out, ReadContext& context) {
+    T value{};
+    const bool is_good = Value<T>::read(node, value, context);
+    out = Rare<T>(std::move(value));
+    return is_good;
+  }
+  static void schema(SchemaWriter& schema) { Value<T>::schema(schema); }
+  static bool dump(const Rare<T>& value, JsonWriter& json) { return Value<T>::dump(*value, json); }
   static void type_name(std::string& out) { Value<T>::type_name(out); }
   static const StructInfo* fields() { return Value<T>::fields(); }
   static constexpr const char* path_suffix = Value<T>::path_suffix;

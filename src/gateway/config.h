@@ -161,11 +161,11 @@ struct RouteConfig {
   route::MatchConfig match;
   std::vector<policy::Entry> policies;
   config::Located<std::optional<RouteTargets>> to;  // its place is known when the key is there, even with a bad value
-  upstream::TimeoutsConfig timeouts;
+  config::Rare<upstream::TimeoutsConfig> timeouts;
   EncodedSlash encoded_slash = EncodedSlash::reject;
   Priority priority = Priority::normal;
-  RouteWebSocketConfig websocket;
-  RouteEventStreamConfig event_stream;
+  config::Rare<RouteWebSocketConfig> websocket;
+  config::Rare<RouteEventStreamConfig> event_stream;
   config::Place place;
 
   static constexpr const char* doc = "Which requests, what is done to them, and where they go.";

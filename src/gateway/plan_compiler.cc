@@ -156,10 +156,10 @@ class Compiler {
   }
 
   void compile_streams(const RouteConfig& route, RoutePlan& plan) {
-    plan.allows_websocket = route.websocket.is_allowed;
-    if (!route.websocket.changes_limits() && !route.event_stream.changes_limits()) return;
+    plan.allows_websocket = route.websocket->is_allowed;
+    if (!route.websocket->changes_limits() && !route.event_stream->changes_limits()) return;
     plan.streams = static_cast<std::uint32_t>(plan_->route_streams.size());
-    plan_->route_streams.push_back({route.websocket, route.event_stream});
+    plan_->route_streams.push_back({*route.websocket, *route.event_stream});
   }
 
   // Of what decides who is let in: a policy that only changes what passes is none of it.
@@ -199,7 +199,7 @@ class Compiler {
       sum += target.weight;
       if (target.weight == 0) continue;
       targets.push_back({.group = group->second,
-                         .timeouts = upstream::merge(group->second->timeouts(), route.timeouts),
+                         .timeouts = upstream::merge(group->second->timeouts(), *route.timeouts),
                          .weight_up_to = sum});
     }
     plan.targets = *plan_->targets.insert(std::move(targets)).first;

@@ -1,4 +1,6 @@
 #!/bin/bash
-# A change of the file is enough.
-sed "s/^drain_timeout:.*/drain_timeout: $((RANDOM % 1000 + 1))ms/" "$RUN/gateway.yaml" > "$RUN/gateway.yaml.new"
-mv "$RUN/gateway.yaml.new" "$RUN/gateway.yaml"
+# A change of the file is enough: the config in force and the other one change places.
+cd "$RUN"
+ln -f gateway.yaml spare.yaml
+mv other.yaml gateway.yaml
+mv spare.yaml other.yaml
