@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Sums the JUnit files of one test run and prints, as its last line, `N passed, N failed, N skipped`.
 
-    test_totals.py FOLDER NAME...     FOLDER holds of each NAME: NAME-ctest.xml, NAME-unit/*.xml (GoogleTest), NAME-e2e.xml (pytest)
+    test_totals.py FOLDER NAME...     FOLDER holds of each NAME: NAME-ctest.xml, NAME-unit/*.xml (GoogleTest), NAME-*-e2e.xml (pytest)
 
 What is no GoogleTest program (corpora, fuzz targets, checks) counts as one test, told by ctest. A unit test program that
 ended without writing its file counts as one failure, and so does one whose tests all passed but which failed itself, such
@@ -47,7 +47,7 @@ def main(folder, names):
             if not told_by_program:
                 count(case, path.name)
     for name in names:
-        for path in (folder / f"{name}-ctest.xml", folder / f"{name}-e2e.xml"):
+        for path in (folder / f"{name}-ctest.xml", folder / f"{name}-together-e2e.xml", folder / f"{name}-alone-e2e.xml"):
             if not path.exists():
                 totals["failed"] += 1
                 failures.append(f"{path.name} was never written: the run was cut short")

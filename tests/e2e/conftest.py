@@ -16,7 +16,9 @@ URING_REFUSAL = uring_refusal()
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "row(name, promise): a row of docs/reliability.md")
-    promise.RECORDS.unlink(missing_ok=True)
+    config.addinivalue_line("markers", "alone: measures, or needs the whole machine: not beside other tests")
+    if not hasattr(config, "workerinput"):  # of pytest-xdist: the process that others work for
+        promise.RECORDS.unlink(missing_ok=True)
     if not binary().exists():
         raise pytest.UsageError(f"{binary()} is missing: run ./dev build")
 
@@ -25,7 +27,14 @@ def pytest_configure(config):
 SAME_IN_EVERY_BUILD = {"test_demo.py", "test_docs.py", "test_layers.py", "test_policy_manuals.py"}
 
 
+# Gigabytes, thousands of connections, memory that is weighed.
+ALONE = {"test_bodies.py", "test_crowds.py"}
+
+
 def pytest_collection_modifyitems(items):
+    for item in items:
+        if item.path.name in ALONE or item.get_closest_marker("row"):
+            item.add_marker("alone")
     if "SLUICE_SANITIZED" not in os.environ:
         return
     for item in items:
@@ -33,8 +42,16 @@ def pytest_collection_modifyitems(items):
             item.add_marker(pytest.mark.skip(reason="the same in every build: tested without sanitizers"))
 
 
-second_tries = []
-figures = []
+# What the summary tells of a test travels in its report, from whichever process ran it: (what it is, the text).
+SECOND_TRY, FIGURE = "tried twice", "measured"
+told = {SECOND_TRY: [], FIGURE: []}
+
+
+def pytest_runtest_logreport(report):
+    if report.when == "teardown":
+        for what, text in report.user_properties:
+            if what in told:
+                told[what].append((report.nodeid, text))
 
 
 def pytest_runtest_protocol(item, nextitem):
@@ -43,7 +60,8 @@ def pytest_runtest_protocol(item, nextitem):
     item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
     reports = runtestprotocol(item, nextitem=nextitem, log=False)
     if any(report.failed for report in reports) and not promise.IS_LONG:
-        second_tries.append((item.nodeid, next(str(report.longrepr) for report in reports if report.failed)))
+        story = next(str(report.longrepr) for report in reports if report.failed)
+        item.user_properties.append((SECOND_TRY, story[-3000:]))
         item._initrequest()
         reports = runtestprotocol(item, nextitem=nextitem, log=False)
     for report in reports:
@@ -53,17 +71,17 @@ def pytest_runtest_protocol(item, nextitem):
 
 
 def pytest_terminal_summary(terminalreporter):
-    if figures:
+    if told[FIGURE]:
         terminalreporter.section("measured")
-        for text in figures:
+        for _, text in told[FIGURE]:
             terminalreporter.write_line(text)
     if promise.RECORDS.exists():
         terminalreporter.section("reliability rows")
         for line in promise.table([json.loads(line) for line in promise.RECORDS.read_text(encoding="utf-8").splitlines()]):
             terminalreporter.write_line(line)
-    for name, story in second_tries:
+    for name, story in told[SECOND_TRY]:
         terminalreporter.section(f"tried twice: {name}")
-        terminalreporter.write_line(story[-3000:])
+        terminalreporter.write_line(story)
 
 
 @pytest.fixture(params=["epoll", "uring"])
@@ -75,9 +93,9 @@ def loop(request):
 
 
 @pytest.fixture
-def figure(loop):
+def figure(request, loop):
     """figure(text): shown in the summary. What depends on the machine is told, and not asserted."""
-    return lambda text: figures.append(f"{loop}: {text}")
+    return lambda text: request.node.user_properties.append((FIGURE, f"{loop}: {text}"))
 
 
 @pytest.fixture
