@@ -3,12 +3,13 @@ import contextlib
 import itertools
 import json
 import os
+import subprocess
 
 import pytest
 from _pytest.runner import runtestprotocol
 
 from harness import promise
-from harness.gateway import Gateway, binary, uring_refusal
+from harness.gateway import ROOT, Gateway, binary, uring_refusal
 from harness.upstream import RecordingUpstream
 
 URING_REFUSAL = uring_refusal()
@@ -19,6 +20,7 @@ def pytest_configure(config):
     config.addinivalue_line("markers", "alone: measures, or needs the whole machine: not beside other tests")
     if not hasattr(config, "workerinput"):  # of pytest-xdist: the process that others work for
         promise.RECORDS.unlink(missing_ok=True)
+        subprocess.run([ROOT / "demo/make_certificate.sh", ROOT / "build/demo"], check=True, timeout=60)  # for demo/gateway.yaml
     if not binary().exists():
         raise pytest.UsageError(f"{binary()} is missing: run ./dev build")
 

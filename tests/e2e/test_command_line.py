@@ -148,7 +148,7 @@ def test_many_errors_are_cut_short(tmp_path):
 def test_check_tells_what_it_saw():
     done = sluice("check", DEMO)
     assert (done.returncode, done.stderr) == (OK, "")
-    assert done.stdout == f"{DEMO} is good: 1 listener, 6 routes, 7 tests passed\n"
+    assert done.stdout == f"{DEMO} is good: 2 listeners, 6 routes, 8 tests passed\n"
 
 
 def test_check_json_is_one_object_a_line(tmp_path):
@@ -216,7 +216,7 @@ def test_explain_the_plan():
 
 @pytest.mark.parametrize("words, what", [
     (["/users/42"], "the URL must start with http://"),
-    (["https://a/"], "listener public has no `tls`: write the URL with http://"),
+    (["https://a/", "--listener", "public"], "listener public has no `tls`: write the URL with http://"),
     (["http://a/", "--listener", "pubic"], "there is no listener 'pubic'; did you mean 'public'?"),
     (["http://a/", "-H", "nonsense"], "'nonsense' is no header"),
 ])

@@ -1,19 +1,23 @@
-"""The sample system: demo/gateway.yaml before the sample services shows what `./dev run` promises in its six commands."""
+"""The sample system: demo/gateway.yaml before the sample services shows what `./dev run` promises in its commands."""
+import datetime
 import json
 import os
 import pathlib
 import re
+import stat
 import subprocess
 import time
 
 import grpc
 import pytest
+from cryptography import x509
 
 from harness.client import RawClient, exchange, get
 from harness.gateway import ROOT, Gateway, binary, free_port
 from harness.websocket import Client
 
 SERVICES = {"users-1": 7001, "users-2": 7002, "payments": 7003, "messages": 7004, "greeter": 7005}  # as demo/gateway.yaml has them
+CERTIFICATE = ROOT / "build/demo/localhost.pem"
 
 
 @pytest.fixture
@@ -35,7 +39,10 @@ def demo(services, loop, tmp_path):
     for name, port in SERVICES.items():
         config = config.replace(f"127.0.0.1:{port}", f"127.0.0.1:{services[name]}")
     config = config.replace("bind: 127.0.0.1:8080", "bind: $LISTEN").replace("bind: 127.0.0.1:9900", "bind: $ADMIN")
+    secure_port = free_port()
+    config = config.replace("127.0.0.1:8443", f"127.0.0.1:{secure_port}").replace("build/demo/", f"{CERTIFICATE.parent}/")
     with Gateway(config, tmp_path, loop=loop) as running:
+        running.secure_port = secure_port
         yield running
 
 
@@ -85,24 +92,26 @@ def test_services_can_be_told_to_fail(demo):
 
 
 def commands():
-    """The six that `./dev run` prints: {title: command line}."""
+    """Those that `./dev run` prints: {title: command line}."""
     script = (ROOT / "tools/dev/run.sh").read_text(encoding="utf-8")
-    return {title.strip(): line for title, line in re.findall(r"^  [1-6] (\S+(?: \S+)*)  +(curl .*)$", script, re.M)}
+    return {title.strip(): line for title, line in re.findall(r"^  [1-7] (\S+(?: \S+)*)  +(curl .*)$", script, re.M)}
 
 
-def test_the_six_commands_do_what_they_say(demo):
+def test_the_commands_do_what_they_say(demo):
     said = {}
     for title, line in commands().items():
-        line = line.replace("$gateway_address", f"127.0.0.1:{demo.address[1]}")
+        line = line.replace("$gateway_address", f"127.0.0.1:{demo.address[1]}").replace("$certificate", str(CERTIFICATE))
+        line = line.replace("$secure_address", f"localhost:{demo.secure_port}")
         done = subprocess.run(["bash", "-o", "pipefail", "-c", line], capture_output=True, text=True, timeout=20)
         assert done.returncode == 0, f"{line}: {done.stderr}"
         said[title] = done.stdout
-    assert len(said) == 6
+    assert len(said) == 7
     assert json.loads(said["path routing"])["service"] == "payments"
     assert json.loads(said["host routing"])["service"] == "messages"
     assert "/v2/users/42" in said["header added"] and "edge" in said["header added"] and "x-request-id" in said["header added"]
     assert said["redirect"].startswith("HTTP/1.1 308 ") and "location: /users/42" in said["redirect"]
     assert said["a clear 404"].startswith("HTTP/1.1 404 ") and '"cause":"no_route"' in said["a clear 404"]
+    assert "/v2/users/42" in said["https"] and re.search(r'"x-forwarded-proto", "https"', said["https"])
     assert sorted(said["balancing"].split()) == ["users-1"] * 3 + ["users-2"] * 3
 
 
@@ -131,6 +140,41 @@ def test_what_dev_run_prints_matches_the_config():
     config = (ROOT / "demo/gateway.yaml").read_text(encoding="utf-8")
     for name, port in re.findall(r"(\S+):(700\d)", re.search(r"samples=\((.*?)\)", script).group(1)):
         assert SERVICES[name] == int(port) and f"127.0.0.1:{port}" in config
+    for name, address in re.findall(r"^(gateway|secure|admin)_address=(\S+)$", script, re.M):
+        assert f"bind: {address.replace('localhost', '127.0.0.1')}" in config, name
+
+
+def test_the_certificate_is_made_once_and_renewed_in_time(tmp_path):
+    folder = tmp_path / "made here"
+    certificate, key = folder / "localhost.pem", folder / "localhost.key"
+
+    def make():
+        subprocess.run([ROOT / "demo/make_certificate.sh", folder], check=True, timeout=30)
+        assert stat.S_IMODE(key.stat().st_mode) == 0o600 and sorted(folder.iterdir()) == [key, certificate]
+        return x509.load_pem_x509_certificate(certificate.read_bytes())
+
+    def sign_again(days):
+        subprocess.run(["openssl", "req", "-x509", "-key", key, "-subj", "/CN=localhost", "-days", str(days), "-out", certificate],
+                       check=True, timeout=30)
+
+    first = make()
+    assert first.extensions.get_extension_for_class(x509.SubjectAlternativeName).value.get_values_for_type(x509.DNSName) == ["localhost"]
+    assert make() == first
+    sign_again(32)  # it holds for another month
+    again = x509.load_pem_x509_certificate(certificate.read_bytes())
+    assert make() == again != first
+    sign_again(29)
+    assert make().not_valid_after - again.not_valid_before > datetime.timedelta(days=360)
+    key.unlink()
+    assert make() and key.exists()
+
+
+def test_https_speaks_both_protocols_and_the_redirect_stays_on_it(demo):
+    for option, version in (("--http1.1", "1.1"), ("--http2", "2")):
+        done = subprocess.run(
+            ["curl", "-sS", option, "--cacert", CERTIFICATE, "-L", "-o", "/dev/null", "-w", "%{http_version} %{http_code} %{scheme} %{num_redirects}",
+             f"https://localhost:{demo.secure_port}/people/42"], capture_output=True, text=True, timeout=20)
+        assert (done.returncode, done.stdout.lower()) == (0, f"{version} 200 https 1"), done.stderr
 
 
 def test_the_chat_over_a_websocket_and_an_event_stream(demo):

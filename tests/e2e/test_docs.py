@@ -32,7 +32,7 @@ DOCUMENTS = sorted([ROOT / "README.md", *ROOT.glob("docs/*.md")])
 IDS = [path.name for path in DOCUMENTS]
 FENCE = re.compile(r"^```([^\n`]*)\n(.*?)^```$", re.M | re.S)
 GENERATED = re.compile(r"(<!-- sluice manual (\S+) -->\n)(.*?)(<!-- end -->)", re.S)
-PORTS = ("8080", "8081", "9900", "7001", "7002", "7003", "7004")
+PORTS = ("8080", "8081", "8443", "9900", "7001", "7002", "7003", "7004")
 SETTLE_SECONDS = 0.4  # a changed config is in force by then
 
 
@@ -255,6 +255,7 @@ def test_commands_print_what_is_shown(path, tmp_path):
     session = Session(tmp_path)
     try:
         if path.name == "README.md":  # its commands are those of `./dev run`
+            session.run(f"{ROOT}/demo/make_certificate.sh build/demo")
             session.write("demo/gateway.yaml", (ROOT / "demo/gateway.yaml").read_text(encoding="utf-8"))
             session.start("exec demo-services --service users-1:7001 --service users-2:7002 --service payments:7003 --service messages:7004")
             session.start("exec sluice run demo/gateway.yaml")
@@ -265,10 +266,11 @@ def test_commands_print_what_is_shown(path, tmp_path):
 
 def test_the_readme_shows_the_commands_of_dev_run():
     script = (ROOT / "tools/dev/run.sh").read_text(encoding="utf-8").replace("$gateway_address", "127.0.0.1:8080")
-    told = [" ".join(line.split()) for line in re.findall(r"^  [1-6] .*?(curl .*)$", script, re.M)]
+    script = script.replace("$secure_address", "localhost:8443").replace("$certificate", "build/demo/localhost.pem")
+    told = [" ".join(line.split()) for line in re.findall(r"^  [1-7] .*?(curl .*)$", script, re.M)]
     shown = [command for block in blocks(ROOT / "README.md") if block.is_a("sh", "run") for command, _ in split_commands(block.text)]
     shown = [command.replace("[1-4]", "[1-6]") for command in shown if command.startswith("curl")]
-    assert len(told) == 6 and told == shown
+    assert len(told) == 7 and told == shown
 
 
 def test_the_verbs_of_the_readme_exist():

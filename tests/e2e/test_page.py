@@ -28,6 +28,7 @@ def chat(best_loop, tmp_path):
     config = (ROOT / "demo/gateway.yaml").read_text(encoding="utf-8")
     config = config.replace("127.0.0.1:7004", f"127.0.0.1:{port}")
     config = config.replace("bind: 127.0.0.1:8080", "bind: $LISTEN").replace("bind: 127.0.0.1:9900", "bind: $ADMIN")
+    config = config.replace("127.0.0.1:8443", f"127.0.0.1:{free_port()}").replace("build/demo/", f"{ROOT}/build/demo/")
     with Gateway(config, tmp_path / "gateway", loop=best_loop) as running:
         running.config = config
         yield running

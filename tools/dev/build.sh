@@ -6,6 +6,8 @@ sanitize_options=(-DCMAKE_BUILD_TYPE=Debug "-DCMAKE_CXX_FLAGS_DEBUG=-O1 -g1" -DS
   -DSLUICE_SANITIZE=address,undefined,fuzzer-no-link)
 thread_options=(-DCMAKE_BUILD_TYPE=Debug "-DCMAKE_CXX_FLAGS_DEBUG=-O1 -g1" -DSLUICE_TESTS=ON -DSLUICE_SANITIZE=thread)
 
+certificate=build/demo/localhost.pem # what demo/gateway.yaml serves HTTPS with
+
 # One compile job per core, and no more than one per 1.5 GiB of memory.
 job_count() {
   local cores memory limit
@@ -60,11 +62,12 @@ compile() {
 
 verb_build() {
   [ $# -eq 0 ] || die "build takes no arguments"
-  need_packages "${build_packages[@]}"
+  need_packages "${build_packages[@]}" "${demo_packages[@]}"
   local start=$SECONDS
   configure build/release -DCMAKE_BUILD_TYPE=Release
   compile build/release sluice demo-services
   place_binaries
+  demo/make_certificate.sh "${certificate%/*}"
   say "built out/sluice and out/demo-services in $((SECONDS - start)) s"
 }
 

@@ -6,6 +6,7 @@ build_packages=(clang-19 lld-19 cmake ninja-build pkg-config libstdc++-12-dev li
 test_packages=(libgtest-dev libgmock-dev libclang-rt-19-dev llvm-19 node-llhttp python3 python3-pytest python3-pytest-xdist python3-yaml
   python3-jsonschema python3-cryptography openssl curl faketime iproute2 nghttp2-client python3-h2 python3-hpack
   python3-grpcio python3-websockets)
+demo_packages=(openssl) # makes the sample system's certificate
 lint_packages=(clang-format-19 clang-tidy-19 python3)
 bench_packages=(nginx haproxy nghttp2-proxy nghttp2-server nghttp2-client liburing-dev g++ make openssl python3)
 

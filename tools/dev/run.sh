@@ -1,13 +1,14 @@
 # ./dev run: the sample services and the gateway before them, in the foreground. Sourced by ./dev.
 
 gateway_address=127.0.0.1:8080
+secure_address=localhost:8443
 admin_address=127.0.0.1:9900
 samples=(users-1:7001 users-2:7002 payments:7003 messages:7004 greeter:7005)
 declare -A started=() # process id -> name; only these are ever stopped
 
 verb_run() {
   [ $# -eq 0 ] || die "run takes no arguments"
-  need_packages "${build_packages[@]}" curl
+  need_packages "${build_packages[@]}" "${demo_packages[@]}" curl
   verb_build
   refuse_ports_in_use
   trap stop_all EXIT
@@ -34,7 +35,7 @@ start() {
 
 refuse_ports_in_use() {
   local address port taken=()
-  for address in "$gateway_address" "$admin_address" "${samples[@]}"; do
+  for address in "$gateway_address" "$secure_address" "$admin_address" "${samples[@]}"; do
     port=${address##*:}
     if (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null; then taken+=("$port"); fi
   done
@@ -59,7 +60,8 @@ wait_until_ready() {
 introduce() {
   cat <<TEXT
 
-The gateway listens on http://$gateway_address, its admin pages on http://$admin_address (/metrics /healthz /readyz).
+The gateway listens on http://$gateway_address and https://$secure_address, with a certificate of its own making
+($certificate); its admin pages are on http://$admin_address (/metrics /healthz /readyz).
 Behind it: users-1 :7001, users-2 :7002, payments :7003, messages :7004, greeter :7005 (gRPC). Its config is
 demo/gateway.yaml: edit it now, a good change is live at once, a bad one is refused and reported here.
 
@@ -71,6 +73,7 @@ In another terminal:
   4 redirect        curl -si http://$gateway_address/people/42
   5 a clear 404     curl -si http://$gateway_address/nowhere
   6 balancing       curl -s -o /dev/null -w '%header{x-served-by}\n' 'http://$gateway_address/users/[1-6]'
+  7 https           curl -s --cacert $certificate https://$secure_address/users/42 | grep -E 'path|x-forwarded-proto'
 
 Ctrl-C stops everything.
 
