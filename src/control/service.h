@@ -7,6 +7,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <thread>
 #include <vector>
@@ -106,10 +107,19 @@ class Service {
   void sweep_plans();
   void refuse(const config::Diagnostics& diagnostics);
 
-  // ---- TLS: service_tls.cc
-  void watch_certificates();
-  void refresh_certificates();
+  // ---- files behind TLS, when they change: service_tls_files.cc
+  void watch_tls_files();
+  std::set<std::string> tls_files() const;
+  void refresh_tls_files();
   bool refresh_certificates(const gateway::ListenerPlan& listener);
+  bool refresh_trust(const gateway::ListenerPlan& listener);
+  bool refresh_credentials(const gateway::KeptTls::ToUpstream& to);
+  std::shared_ptr<const net::tls::Certificate> refreshed(const std::shared_ptr<const net::tls::Certificate>& old,
+                                                         std::string_view whose);
+  std::shared_ptr<const net::tls::Trust> refreshed(const std::shared_ptr<const net::tls::Trust>& old, std::string_view whose);
+  void refuse_file(const std::string& about, std::string_view whose, const std::string& what, std::string_view kept);
+
+  // ---- TLS in time: service_tls.cc
   void warn_of_expiry();
   void rotate_tickets();
   std::vector<CertificateSnapshot> certificates() const;
@@ -155,7 +165,7 @@ class Service {
   std::unique_ptr<Watchdog> watchdog_;
   std::string user_, group_;  // as the config said at the start
   net::Timer drain_timer_, drain_delay_timer_, cut_timer_, proven_timer_, sweep_timer_, expiry_timer_, ticket_timer_;
-  std::map<net::tls::CertificateFiles, std::string> certificate_faults_;  // what was said of those that are refused
+  std::map<std::string, std::string> tls_faults_;  // by the files: what was said of those that are refused
   std::uint64_t certificates_refused_ = 0;
   std::optional<LastGood> last_good_;  // absent without a state folder
   std::string text_;         // of the config file as it was read last, in force or refused: an equal one does nothing

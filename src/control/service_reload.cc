@@ -15,7 +15,7 @@ constexpr std::size_t large_config_bytes = 256 << 10;
 
 void Service::reload() {
   if (is_draining_) return;
-  refresh_certificates();
+  refresh_tls_files();
   const auto text = text_of(options_.config_path);
   if (text && *text == text_) {
     ++config_.reloads_unchanged;
@@ -70,7 +70,7 @@ void Service::accept(Loaded loaded, Prepared prepared) {
   config_.loaded_at = loop_->wall_now();
   plan_ = std::move(loaded.plan);
   plans_.add(plan_);
-  watch_certificates();
+  watch_tls_files();
   on_active();  // first: a config that crashes the workers must be known by then
   publish(std::move(prepared.sockets));
 }

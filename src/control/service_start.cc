@@ -87,8 +87,8 @@ void Service::start_threads() {
   start_watchdog();
   watcher_ = std::make_unique<Watcher>(
       options_.config_path, [this](int number) { loop_->post([this, number] { on_signal(number); }); },
-      [this] { loop_->post([this] { reload(); }); }, [this] { loop_->post([this] { refresh_certificates(); }); });
-  watch_certificates();
+      [this] { loop_->post([this] { reload(); }); }, [this] { loop_->post([this] { refresh_tls_files(); }); });
+  watch_tls_files();
   if (!watcher_->watches_file())
     say(Level::warning, "the config's folder cannot be watched: a change needs SIGHUP to be noticed");
   // This thread alone, and last, for threads inherit it: a large config compiles in what time the workers leave it.

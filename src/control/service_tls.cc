@@ -1,4 +1,4 @@
-// Certificates while the gateway runs: files that change, expiry, and the keys of session tickets.
+// TLS as time passes: the expiry of certificates, and the keys of session tickets. Files that change: service_tls_files.cc.
 
 #include <fmt/format.h>
 
@@ -11,74 +11,9 @@ namespace sluice::control {
 
 namespace {
 
-using net::tls::CertificateTable;
-
 constexpr std::int64_t day = 86'400;  // seconds
 
 }  // namespace
-
-// With each plan, and when the watcher is there. Folders are watched, each once however many files stand in it.
-void Service::watch_certificates() {
-  if (watcher_ == nullptr || plan_ == nullptr) return;
-  std::set<std::string> files;
-  for (const gateway::ListenerPlan& listener : plan_->listeners) {
-    if (listener.tls == nullptr) continue;
-    const auto table = listener.tls->certificates();
-    for (const auto& certificate : table->certificates())
-      files.insert({certificate->files().certificate, certificate->files().key});
-  }
-  std::string unwatched;
-  for (const std::string& file : files)
-    if (!watcher_->watch_also(file)) unwatched = file;
-  if (!unwatched.empty())
-    say(Level::warning,
-        fmt::format("the folder of {} cannot be watched: a changed certificate needs SIGHUP to be noticed", unwatched));
-  if (files.empty()) return;
-  if (!expiry_timer_.is_set()) loop_->set_timer(expiry_timer_, std::chrono::hours(24));
-  if (!ticket_timer_.is_set()) loop_->set_timer(ticket_timer_, net::tls::TicketKeys::period);
-}
-
-void Service::refresh_certificates() {
-  if (is_draining_ || plan_ == nullptr) return;
-  for (const gateway::ListenerPlan& listener : plan_->listeners)
-    if (listener.tls != nullptr && refresh_certificates(listener)) watch_certificates();
-  kept_.tls.sweep();
-}
-
-// True when another certificate than before is in service.
-bool Service::refresh_certificates(const gateway::ListenerPlan& listener) {
-  const auto table = listener.tls->certificates();
-  CertificateTable::List list;
-  bool is_changed = false;
-  for (const auto& old : table->certificates()) {
-    auto fresh = kept_.tls.certificates.load(old->files(), gateway::wall_seconds());
-    if (fresh && *fresh != old && !(*fresh)->open())
-      fresh = std::unexpected(net::tls::CertificateFault{.what = "cannot be used with its key by OpenSSL"});
-    if (!fresh) {
-      list.push_back(old);
-      const auto& fault = fresh.error();
-      const std::string what =
-          fmt::format("{} {}", fault.is_of_key ? old->files().key : old->files().certificate, fault.what);
-      if (std::exchange(certificate_faults_[old->files()], what) == what) continue;
-      ++certificates_refused_;
-      say(Level::error, fmt::format("listener {}: {}; the certificate of {} before stays in service", listener.name,
-                                    what, old->names().front()));
-      continue;
-    }
-    certificate_faults_.erase(old->files());
-    if (*fresh != old) {
-      is_changed = true;
-      say(Level::info, fmt::format("listener {}: the new certificate of {} is in service, for {} days", listener.name,
-                                   (*fresh)->names().front(), ((*fresh)->expires_at() - gateway::wall_seconds()) / day));
-    }
-    list.push_back(std::move(*fresh));
-  }
-  if (!is_changed) return false;
-  auto made = std::make_shared<const CertificateTable>(std::move(list));
-  kept_.tls.tables.push_back(made);
-  listener.tls->replace_certificates(std::move(made));
-  return true;
-}
 
 void Service::warn_of_expiry() {
   loop_->set_timer(expiry_timer_, std::chrono::hours(24));

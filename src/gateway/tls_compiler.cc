@@ -33,28 +33,28 @@ void warn_of_expiry(const CertificateConfig& pair, const net::tls::Certificate& 
       .help = "renew it: a changed file is taken over without a reload";
 }
 
-// False when the file cannot be read: that was said.
-bool read_file(const config::Located<std::string>& file, const std::string& path, std::string& pem,
-               config::Diagnostics& diagnostics) {
-  if (file->empty()) return true;
-  auto text = net::tls::CertificateStore::read(*file, false);
-  if (text) {
-    pem = std::move(*text);
-    return true;
-  }
-  diagnostics.error(file.place, "bad_certificate", path, "the file " + *file + " " + text.error().what).help =
-      text.error().help;
-  return false;
+// Null when a file is refused: that was said.
+std::shared_ptr<const net::tls::Trust> load_trust(const config::Located<std::string>& authorities,
+                                                  const config::Located<std::string>& revoked, const std::string& path,
+                                                  const std::shared_ptr<const net::tls::Trust>& known,
+                                                  config::Diagnostics& diagnostics) {
+  auto trust = net::tls::Trust::load({*authorities, *revoked}, known);
+  if (trust) return std::move(*trust);
+  const net::tls::TrustFault& fault = trust.error();
+  const config::Located<std::string>& file = fault.is_of_revoked ? revoked : authorities;
+  diagnostics.error(file.place, "bad_certificate", path + (fault.is_of_revoked ? ".crl" : ".ca"),
+                    (file->empty() ? "" : "the file " + *file + " ") + fault.what).help = fault.help;
+  return nullptr;
 }
 
-bool read_client_auth(const ClientCertificatesConfig& config, const std::string& path,
-                      net::tls::ClientAuthSettings& settings, config::Diagnostics& diagnostics) {
-  settings = {.mode = config.mode,
-              .depth = static_cast<int>(config.depth),
-              .names = config.names,
-              .hosts = config.hosts};
-  const bool has_authorities = read_file(config.ca, path + ".ca", settings.authorities, diagnostics);
-  return read_file(config.crl, path + ".crl", settings.revoked, diagnostics) && has_authorities;
+std::shared_ptr<const net::tls::Trust> load_client_trust(const ClientCertificatesConfig& config, const std::string& path,
+                                                         config::Diagnostics& diagnostics) {
+  auto trust = load_trust(config.ca, config.crl, path, nullptr, diagnostics);
+  if (trust != nullptr && trust->lists_until().value_or(wall_seconds() + 1) <= wall_seconds())
+    diagnostics.warning(config.crl.place, "list_out_of_date", path + ".crl",
+                        "the list of revoked certificates in " + *config.crl + " is out of date: nobody is let in").help =
+        "renew it: a changed file is taken over without a reload";
+  return trust;
 }
 
 bool check_ciphers(const ListenerTlsConfig& config, const std::string& path, config::Diagnostics& diagnostics) {
@@ -71,9 +71,8 @@ bool check_ciphers(const ListenerTlsConfig& config, const std::string& path, con
 }  // namespace
 
 void KeptTls::sweep() {
-  std::erase_if(contexts, [](const auto& context) { return context.use_count() == 1; });
-  std::erase_if(client_contexts, [](const auto& entry) { return entry.second.use_count() == 1; });
-  std::erase_if(tables, [](const auto& table) { return table.use_count() == 1; });
+  std::erase_if(client_contexts, [](const auto& entry) { return entry.second.context.use_count() == 1; });
+  std::erase_if(published, [](const auto& one) { return one.use_count() <= 1; });
 }
 
 std::int64_t wall_seconds() {
@@ -86,8 +85,12 @@ std::shared_ptr<net::tls::ServerContext> compile_tls(const ListenerTlsConfig& co
   const std::int64_t now = wall_seconds();
   bool is_good = check_ciphers(config, path, diagnostics);
   net::tls::ClientAuthSettings client_auth;
-  if (config.client_certificates)
-    is_good &= read_client_auth(*config.client_certificates, path + ".client_certificates", client_auth, diagnostics);
+  std::shared_ptr<const net::tls::Trust> trust;
+  if (const auto& wanted = config.client_certificates) {
+    client_auth = {.mode = wanted->mode, .depth = static_cast<int>(wanted->depth), .names = wanted->names, .hosts = wanted->hosts};
+    trust = load_client_trust(*wanted, path + ".client_certificates", diagnostics);
+    is_good &= trust != nullptr;
+  }
   CertificateTable::List list;
   for (std::size_t i = 0; i < config.certificates.size(); ++i) {
     const CertificateConfig& pair = config.certificates[i];
@@ -113,27 +116,27 @@ std::shared_ptr<net::tls::ServerContext> compile_tls(const ListenerTlsConfig& co
                                                 .policy = path,
                                                 .tickets = kept.tickets,
                                                 .client_auth = std::move(client_auth)},
-                                               table);
+                                               table, trust);
   if (!context) {
-    const bool is_of_client = config.client_certificates.has_value();
-    diagnostics.error(is_of_client ? config.client_certificates->place : config::Place{}, "bad_certificate",
-                      path + (is_of_client ? ".client_certificates" : ""),
-                      std::string(is_of_client ? "a file of it " : "") + context.error());
+    diagnostics.error(config::Place{}, "bad_certificate", path, context.error());
     return nullptr;
   }
-  kept.tables.push_back(std::move(table));
-  kept.contexts.push_back(*context);
+  kept.published.insert(kept.published.end(), {std::move(table), std::move(trust), *context});
   return *context;
 }
 
-std::shared_ptr<const net::tls::ClientContext> compile_tls(const upstream::UpstreamTlsConfig& config,
-                                                           const std::string& protocol, const std::string& path,
-                                                           KeptTls& kept, config::Diagnostics& diagnostics) {
-  net::tls::ClientSettings settings{.min_version = config.min_version,
-                                    .server_name = *config.server_name,
-                                    .verifies = !config.insecure_skip_verify,
-                                    .protocols = {protocol}};
-  bool is_good = read_file(config.ca, path + ".ca", settings.authorities, diagnostics);
+namespace {
+
+// Null when a file is refused: that was said. `before`: what the files gave last time; may be null.
+std::shared_ptr<const net::tls::ClientCredentials> load_credentials(
+    const upstream::UpstreamTlsConfig& config, const std::shared_ptr<const net::tls::ClientCredentials>& before,
+    const std::string& path, KeptTls& kept, config::Diagnostics& diagnostics) {
+  auto loaded = std::make_shared<net::tls::ClientCredentials>();
+  bool is_good = true;
+  if (!config.insecure_skip_verify) {
+    loaded->trust = load_trust(config.ca, {}, path, before == nullptr ? nullptr : before->trust, diagnostics);
+    is_good = loaded->trust != nullptr;
+  }
   if (!config.cert->empty()) {
     auto certificate = kept.certificates.load({*config.cert, *config.key}, wall_seconds());
     if (!certificate) {
@@ -141,27 +144,50 @@ std::shared_ptr<const net::tls::ClientContext> compile_tls(const upstream::Upstr
       is_good = false;
     } else {
       is_good &= (*certificate)->open();
-      settings.certificate = std::move(*certificate);
+      loaded->certificate = std::move(*certificate);
     }
   }
+  return is_good ? loaded : nullptr;
+}
+
+// What makes a context what it is, but for what its files hold.
+std::string key_of(const upstream::UpstreamTlsConfig& config, const std::string& protocol) {
+  std::string key = protocol + std::to_string(config.insecure_skip_verify) +
+                    std::to_string(static_cast<int>(config.min_version));
+  for (const auto* const text : {&config.ca, &config.server_name, &config.cert, &config.key}) key += '\n' + **text;
+  return key;
+}
+
+}  // namespace
+
+std::shared_ptr<const net::tls::ClientContext> compile_tls(const upstream::UpstreamTlsConfig& config,
+                                                           const std::string& protocol, const std::string& path,
+                                                           KeptTls& kept, config::Diagnostics& diagnostics) {
+  std::string key = key_of(config, protocol);
+  const auto found = kept.client_contexts.find(key);
+  const auto known = found == kept.client_contexts.end() ? nullptr : found->second.context;
+  const auto credentials =
+      load_credentials(config, known == nullptr ? nullptr : known->credentials(), path, kept, diagnostics);
   if (config.insecure_skip_verify)
     diagnostics
         .warning(config.place, "insecure_skip_verify", path,
                  "certificates are not looked at: whoever stands between the gateway and the endpoints can read and "
                  "change everything")
         .help = "name the authority that vouches for the endpoints in `ca`, and their name in `server_name`";
-  if (!is_good) return nullptr;
-  std::string key = protocol + settings.authorities + '\n' + settings.server_name + '\n' + std::to_string(settings.verifies) +
-                    std::to_string(static_cast<int>(settings.min_version)) + '\n' +
-                    std::to_string(reinterpret_cast<std::uintptr_t>(settings.certificate.get()));
-  if (const auto known = kept.client_contexts.find(key); known != kept.client_contexts.end()) return known->second;
-  auto made = net::tls::ClientContext::make(settings);
+  if (credentials == nullptr) return nullptr;
+  // What it has is what the files say, or will be in a moment: they are watched.
+  if (known != nullptr) return known;
+  auto made = net::tls::ClientContext::make({.min_version = config.min_version,
+                                             .server_name = *config.server_name,
+                                             .verifies = !config.insecure_skip_verify,
+                                             .protocols = {protocol}},
+                                            credentials);
   if (!made) {
-    diagnostics.error(config.ca->empty() ? config.place : config.ca.place, "bad_certificate", path + ".ca",
-                      config.ca->empty() ? made.error() : "the file " + *config.ca + " " + made.error());
+    diagnostics.error(config.place, "bad_certificate", path, made.error());
     return nullptr;
   }
-  kept.client_contexts.emplace(std::move(key), *made);
+  kept.published.insert(kept.published.end(), {credentials->trust, credentials});
+  kept.client_contexts.emplace(std::move(key), KeptTls::ToUpstream{path, *made});
   return *made;
 }
 

@@ -17,12 +17,17 @@ namespace sluice::gateway {
 struct KeptTls {
   net::tls::CertificateStore certificates;
   std::shared_ptr<net::tls::TicketKeys> tickets;  // made when a listener first needs them
-  // Every context that was ever published and may still be in use: so that none is freed on a worker's thread.
-  std::vector<std::shared_ptr<net::tls::ServerContext>> contexts;
-  std::vector<std::shared_ptr<const net::tls::CertificateTable>> tables;
+  // Contexts and what files gave for them: all that was ever published and may still be in use, so that none is freed on
+  // a worker's thread.
+  std::vector<std::shared_ptr<const void>> published;
 
-  // Those to upstreams, by all that makes them what they are: one that stays the same keeps its connections.
-  std::map<std::string, std::shared_ptr<const net::tls::ClientContext>> client_contexts;
+  // Those to upstreams, by what the config says of them: one that stays the same keeps its connections, also when its files
+  // change.
+  struct ToUpstream {
+    std::string name;  // "upstreams.users.tls": the first that wants it
+    std::shared_ptr<net::tls::ClientContext> context;
+  };
+  std::map<std::string, ToUpstream> client_contexts;
 
   // Frees those that nobody uses any more.
   void sweep();

@@ -2,6 +2,7 @@
 import base64
 import datetime
 import ssl
+import time
 
 import pytest
 from cryptography import x509
@@ -97,24 +98,106 @@ def test_names_that_may(gateway, authority, clients, pair):
     assert status(ask(running, authority, show(clients, "other", "exact.example"))) == 200
 
 
+def write_list(path, authority, *revoked, ends=1):
+    """The authority's list of the certificates in these files; it is up to date for `ends` days from now."""
+    now = datetime.datetime.now(datetime.timezone.utc).replace(tzinfo=None)
+    made = (x509.CertificateRevocationListBuilder().issuer_name(authority.name).last_update(now - datetime.timedelta(days=9))
+            .next_update(now + datetime.timedelta(days=ends)))
+    for file in revoked:
+        serial = x509.load_pem_x509_certificate(file.read_bytes()).serial_number
+        made = made.add_revoked_certificate(x509.RevokedCertificateBuilder().serial_number(serial)
+                                            .revocation_date(now - datetime.timedelta(days=1)).build())
+    write(path, made.sign(authority.key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM), 0o644)
+    return path
+
+
 def test_revoked_ones_are_refused_and_a_stale_list_lets_nobody_in(gateway, authority, clients, pair, tmp_path):
     good, revoked = show(clients, "kept"), show(clients, "revoked")
-    serial = x509.load_pem_x509_certificate(revoked[0].read_bytes()).serial_number
-    now = datetime.datetime.now(datetime.timezone.utc).replace(tzinfo=None)
-
-    def write_list(name, until):
-        made = (x509.CertificateRevocationListBuilder().issuer_name(clients.name).last_update(now - datetime.timedelta(days=9))
-                .next_update(until).add_revoked_certificate(
-                    x509.RevokedCertificateBuilder().serial_number(serial).revocation_date(now - datetime.timedelta(days=1)).build())
-                .sign(clients.key, hashes.SHA256()))
-        write(tmp_path / name, made.public_bytes(serialization.Encoding.PEM), 0o644)
-        return tmp_path / name
-
-    running = gateway(config(pair, clients, f", crl: {write_list('fresh.pem', now + datetime.timedelta(days=1))}"))
+    running = gateway(config(pair, clients, f", crl: {write_list(tmp_path / 'fresh.pem', clients, revoked[0])}"))
     assert status(ask(running, authority, good)) == 200
     assert is_refused(running, authority, revoked)
-    stale = gateway(config(pair, clients, f", crl: {write_list('stale.pem', now - datetime.timedelta(days=1))}"))
+    stale = gateway(config(pair, clients, f", crl: {write_list(tmp_path / 'stale.pem', clients, revoked[0], ends=-1)}"))
     assert is_refused(stale, authority, good)
+    assert "warning[list_out_of_date]" in stale.stderr()
+
+
+def stay(running, authority, shown):
+    """A connection that shows this certificate, and has been answered."""
+    context = authority.context()
+    context.load_cert_chain(*shown)
+    client = TlsClient(running.address, context)
+    client.send(GET % (b"a.example", b""))
+    assert status(client.read_response()) == 200
+    return client
+
+
+def goes_on(client):
+    client.send(GET % (b"a.example", b""))
+    return status(client.read_response()) == 200
+
+
+def test_a_changed_list_holds_for_new_connections_at_once(gateway, authority, clients, pair, tmp_path):
+    good, leaver = show(clients, "stays"), show(clients, "leaves")
+    running = gateway(config(pair, clients, f", crl: {write_list(tmp_path / 'list.pem', clients)}"))
+    with stay(running, authority, leaver) as old:
+        write_list(tmp_path / "list.pem", clients, leaver[0])
+        assert wait_until(lambda: is_refused(running, authority, leaver)), running.stderr()
+        assert status(ask(running, authority, good)) == 200
+        assert goes_on(old)
+        assert f"{clients.path} and {tmp_path}/list.pem now say is in service" in running.stderr()
+        write_list(tmp_path / "list.pem", clients)
+        assert wait_until(lambda: not is_refused(running, authority, leaver))
+    assert running.metric("sluice_config_generation") == 1
+    assert running.metric("sluice_tls_certificates_refused_total") == 0
+
+
+def test_changed_authorities_hold_for_new_connections_at_once(gateway, authority, pair, tmp_path):
+    before, after = Authority(tmp_path / "before", "before"), Authority(tmp_path / "after", "after")
+    held, fresh = show(before, "held"), show(after, "fresh")
+    running = gateway(config(pair, before))
+    assert is_refused(running, authority, fresh)
+    with stay(running, authority, held) as old:
+        write(before.path, after.path.read_bytes(), 0o644)
+        assert wait_until(lambda: not is_refused(running, authority, fresh)), running.stderr()
+        assert is_refused(running, authority, held)
+        assert goes_on(old)
+    assert running.metric("sluice_config_generation") == 1
+
+
+def test_bad_files_are_refused_and_what_they_held_stays(gateway, authority, pair, tmp_path):
+    known, strangers = Authority(tmp_path / "known", "known"), Authority(tmp_path / "strangers", "known")
+    good, revoked = show(known, "good"), show(known, "revoked")
+    crl = write_list(tmp_path / "list.pem", known, revoked[0])
+    texts = {known.path: known.path.read_bytes(), crl: crl.read_bytes()}
+    running = gateway(config(pair, known, f", crl: {crl}"))
+
+    for number, (change, why) in enumerate([
+            (lambda: write(known.path, b"nonsense"), f"{known.path} holds no certificate in PEM form"),
+            (lambda: write(known.path, 2 * texts[known.path][:-40]), "holds a certificate that cannot be read"),
+            (lambda: known.path.unlink(), "No such file"),
+            (lambda: write(crl, b""), f"{crl} holds no list of revoked certificates"),
+            (lambda: write(crl, texts[crl] + texts[crl][:200]), "holds a list of revoked certificates that cannot be read"),
+            (lambda: write_list(crl, strangers), "holds a list that was not signed by the authority of its name"),
+    ], 1):
+        change()
+        (tmp_path / "known/nudge").write_text("")  # an unlinked file is noticed with the next change beside it
+        assert wait_until(lambda: why in running.stderr()), (why, running.stderr())
+        assert "what it held before stays in service" in running.stderr()
+        assert running.metric("sluice_tls_certificates_refused_total") == number
+        assert status(ask(running, authority, good)) == 200 and is_refused(running, authority, revoked)
+        for path, text in texts.items():
+            write(path, text, 0o644)
+        time.sleep(0.1)  # what is good again is no news
+    assert running.stderr().count("now say is in service") == 0
+
+
+def test_a_reload_is_refused_by_a_bad_file_at_its_place(gateway, authority, clients, pair, tmp_path):
+    running = gateway(config(pair, clients))
+    crl = tmp_path / "list.pem"
+    write(crl, b"nonsense")
+    running.write_config(config(pair, clients, f", crl: {crl}"))
+    assert wait_until(lambda: "generation 1 stays in force" in running.stderr())
+    assert f"listeners[0].tls.client_certificates.crl: the file {crl} holds no list of revoked" in running.stderr()
 
 
 def test_a_host_is_reached_only_by_a_connection_made_for_its_policy(gateway, upstream, authority, clients, pair):

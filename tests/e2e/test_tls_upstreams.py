@@ -4,8 +4,8 @@ import ssl
 import pytest
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
-from harness.certificates import Authority
-from harness.client import exchange, get, status
+from harness.certificates import Authority, write
+from harness.client import RawClient, exchange, get, status
 from harness.gateway import wait_until
 from harness.upstream import RecordingUpstream, TlsUpstream
 
@@ -113,6 +113,61 @@ def test_a_reload_keeps_connections_whose_trust_is_the_same(gateway, secure_upst
     assert wait_until(lambda: running.metric("sluice_config_generation") == 2)
     assert status(get(running.address)) == 200
     assert secure_upstream.connections == 1
+
+
+def test_changed_authorities_hold_for_new_connections_and_touch_none(gateway, tmp_path):
+    ours, others = Authority(tmp_path / "ours", "ours"), Authority(tmp_path / "others", "others")
+    trusted, known = tmp_path / "trusted.pem", ours.path.read_bytes()
+    write(trusted, known, 0o644)
+    with TlsUpstream(ours.make("users.internal")) as upstream:
+        running = gateway(config(upstream, f"ca: {trusted}, server_name: users.internal"))
+
+        def is_connected():
+            """Whether a connection can be made beside the one that waits for an answer."""
+            upstream.answers.append([0.2, b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nslow"])
+            count = len(upstream.requests)
+            with RawClient(running.address) as slow:
+                slow.send(b"GET /slow HTTP/1.1\r\nhost: a\r\n\r\n")
+                assert upstream.wait_requests(count + 1)
+                answer = get(running.address)
+                assert slow.read_response().body == b"slow"
+            assert status(answer) == 200 or b"upstream_tls_failed" in answer.body
+            return status(answer) == 200
+
+        assert status(get(running.address)) == 200 and upstream.connections == 1
+        write(trusted, others.path.read_bytes(), 0o644)
+        assert wait_until(lambda: f"upstreams.u.tls: what {trusted} now say is in service" in running.stderr()), running.stderr()
+        assert status(get(running.address)) == 200 and upstream.connections == 1  # it stands, and is used
+        assert not is_connected()
+        for bad, why in ((b"nonsense", "holds no certificate in PEM form"), (known[:300], "holds a certificate that cannot be read")):
+            write(trusted, bad, 0o644)
+            assert wait_until(lambda: f"upstreams.u.tls: {trusted} {why}; what it held before stays in service" in running.stderr())
+        assert running.metric("sluice_tls_certificates_refused_total") == 2
+        write(trusted, others.path.read_bytes() + known, 0o644)
+        assert wait_until(is_connected)
+        assert running.metric("sluice_config_generation") == 1
+
+
+def test_a_changed_certificate_of_the_gateway_is_shown_to_new_connections(gateway, authority, tmp_path):
+    clients = Authority(tmp_path / "clients", "clients")
+    make = lambda name, **options: clients.make(name, file="gateway", usage=ExtendedKeyUsageOID.CLIENT_AUTH, **options)
+    cert, key = make("first")
+    with TlsUpstream(authority.make("users.internal"), clients=clients.path) as upstream:
+        running = gateway(config(upstream, f"ca: {authority.path}, server_name: users.internal, cert: {cert}, key: {key}").replace(
+            "retries: 0", "retries: 0, keep_alive: {max_idle: 0}"))
+
+        def shown():
+            assert status(get(running.address)) == 200
+            return upstream.peers[-1]
+
+        assert shown() == "first" == shown()
+        make("second")
+        assert wait_until(lambda: shown() == "second"), running.stderr()
+        refused = running.metric("sluice_tls_certificates_refused_total")
+        make("third", begins=-9, ends=-1)
+        assert wait_until(lambda: "the certificate of second before stays in service" in running.stderr()), running.stderr()
+        assert wait_until(lambda: running.metric("sluice_tls_certificates_refused_total") > refused)
+        assert shown() == "second"
 
 
 def test_an_answer_that_is_cut_is_no_whole_one(gateway, secure_upstream, authority):

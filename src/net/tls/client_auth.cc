@@ -1,45 +1,20 @@
 #include "net/tls/client_auth.h"
 
-#include <openssl/err.h>
-#include <openssl/pem.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 
 #include <algorithm>
 
 #include "net/tls/tls_stream.h"
+#include "net/tls/trust.h"
 
 namespace sluice::net::tls {
 
 namespace {
 
-// Each certificate is trusted, and told to clients as one whose children are taken. How many there were.
-int add_authorities(SSL_CTX* context, const std::string& pem) {
-  BIO* const source = BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size()));
-  int count = 0;
-  while (X509* const one = PEM_read_bio_X509(source, nullptr, nullptr, nullptr)) {
-    count += X509_STORE_add_cert(SSL_CTX_get_cert_store(context), one) == 1 && SSL_CTX_add_client_CA(context, one) == 1;
-    X509_free(one);
-  }
-  ERR_clear_error();  // the end of the text is one
-  BIO_free(source);
-  return count;
-}
-
-int add_revoked(SSL_CTX* context, const std::string& pem) {
-  BIO* const source = BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size()));
-  int count = 0;
-  while (X509_CRL* const one = PEM_read_bio_X509_CRL(source, nullptr, nullptr, nullptr)) {
-    count += X509_STORE_add_crl(SSL_CTX_get_cert_store(context), one);
-    X509_CRL_free(one);
-  }
-  ERR_clear_error();
-  BIO_free(source);
-  return count;
-}
-
 bool has_allowed_name(X509* certificate, const std::vector<std::string>& patterns) {
-  auto* const names = static_cast<GENERAL_NAMES*>(X509_get_ext_d2i(certificate, NID_subject_alt_name, nullptr, nullptr));
+  auto* const names =
+      static_cast<GENERAL_NAMES*>(X509_get_ext_d2i(certificate, NID_subject_alt_name, nullptr, nullptr));
   bool is_allowed = false;
   for (int i = 0; i < sk_GENERAL_NAME_num(names) && !is_allowed; ++i) {
     const GENERAL_NAME* const name = sk_GENERAL_NAME_value(names, i);
@@ -81,22 +56,15 @@ bool is_name_allowed(std::string_view pattern, std::string_view name) {
   return name == pattern;
 }
 
-const char* set_up_client_auth(ssl_ctx_st* context, const ClientAuthSettings& settings) {
-  if (settings.mode == ClientAuth::none) return nullptr;
-  if (add_authorities(context, settings.authorities) == 0) return "holds no certificate in PEM form";
-  SSL_CTX_set_verify_depth(context, settings.depth);
-  if (settings.revoked.empty()) return nullptr;
-  if (add_revoked(context, settings.revoked) == 0) return "holds no list of revoked certificates in PEM form";
-  X509_STORE_set_flags(SSL_CTX_get_cert_store(context), X509_V_FLAG_CRL_CHECK);
-  return nullptr;
-}
-
 // Such sessions are never resumed: a certificate may be revoked meanwhile. And no ticket of another policy opens this
 // one, since the context of its session is another (row T01).
-void demand_certificate(ssl_st* handshake, const ClientAuthSettings& settings) {
+void demand_certificate(ssl_st* handshake, const ClientAuthSettings& settings, const Trust& trust) {
   static constexpr unsigned char policy[] = "client certificates";
   const int required = settings.mode == ClientAuth::required ? SSL_VERIFY_FAIL_IF_NO_PEER_CERT : 0;
   SSL_set_verify(handshake, SSL_VERIFY_PEER | required, check_name);
+  SSL_set_verify_depth(handshake, settings.depth);
+  trust.use_for(handshake);
+  trust.name_authorities(handshake);
   SSL_set_session_id_context(handshake, policy, sizeof policy);
   SSL_set_options(handshake, SSL_OP_NO_TICKET);
   SSL_set_num_tickets(handshake, 0);

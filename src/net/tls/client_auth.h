@@ -7,18 +7,16 @@
 #include <string_view>
 #include <vector>
 
-struct ssl_ctx_st;
 struct ssl_st;
-struct x509_store_ctx_st;
 
 namespace sluice::net::tls {
+
+class Trust;
 
 enum class ClientAuth : std::uint8_t { none, optional, required };
 
 struct ClientAuthSettings {
   ClientAuth mode = ClientAuth::none;
-  std::string authorities;         // PEM: who may vouch for clients
-  std::string revoked;             // PEM: lists of revoked certificates; "": none are looked at
   int depth = 4;                   // most authorities between a client's certificate and the root
   std::vector<std::string> names;  // one of these must stand in the certificate; `*.` and `*` at an end stand for more
   std::vector<std::string> hosts;  // for which names asked for (SNI) it holds; empty: for all
@@ -30,8 +28,7 @@ struct ClientAuthSettings {
 // `pattern` as in ClientAuthSettings::names. A DNS name, an address of mail, or a URI (`spiffe://a/*`).
 bool is_name_allowed(std::string_view pattern, std::string_view name);
 
-// Null, or what is wrong with the lists. Sets up trust; each handshake that it applies to calls demand().
-const char* set_up_client_auth(ssl_ctx_st* context, const ClientAuthSettings& settings);
-void demand_certificate(ssl_st* handshake, const ClientAuthSettings& settings);
+// For each handshake that the settings apply to. `trust`: who may vouch for clients.
+void demand_certificate(ssl_st* handshake, const ClientAuthSettings& settings, const Trust& trust);
 
 }  // namespace sluice::net::tls

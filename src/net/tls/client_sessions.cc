@@ -13,20 +13,21 @@ void ClientSessions::clear() {
   sessions_.clear();
 }
 
-void ClientSessions::keep(const std::shared_ptr<const ClientContext>& context, const Address& peer,
-                          ssl_session_st* session) {
+void ClientSessions::keep(const Origin& origin, const Address& peer, ssl_session_st* session) {
   if (sessions_.size() >= most) clear();
-  Kept& kept = sessions_[{context.get(), peer.ip, peer.port}];
-  kept.context = context;
+  Kept& kept = sessions_[{origin.context.get(), peer.ip, peer.port}];
+  kept.origin = origin;
   SSL_SESSION_free(std::exchange(kept.session, session));
 }
 
-ssl_session_st* ClientSessions::take(const ClientContext& context, const Address& peer) {
-  const auto found = sessions_.find({&context, peer.ip, peer.port});
+ssl_session_st* ClientSessions::take(const Origin& origin, const Address& peer) {
+  const auto found = sessions_.find({origin.context.get(), peer.ip, peer.port});
   if (found == sessions_.end()) return nullptr;
-  ssl_session_st* const session = found->second.session;
+  const Kept kept = std::move(found->second);
   sessions_.erase(found);
-  return session;
+  if (kept.origin.credentials == origin.credentials) return kept.session;
+  SSL_SESSION_free(kept.session);
+  return nullptr;
 }
 
 }  // namespace sluice::net::tls

@@ -23,11 +23,17 @@ class ClientSessions {
   ClientSessions(const ClientSessions&) = delete;
   ~ClientSessions();
 
+  // What a session is good for: who trusted whom when the peer was verified, which a short handshake does not do again.
+  struct Origin {
+    std::shared_ptr<const ClientContext> context;
+    std::shared_ptr<const ClientCredentials> credentials;
+  };
+
   // Takes the session over.
-  void keep(const std::shared_ptr<const ClientContext>& context, const Address& peer, ssl_session_st* session);
+  void keep(const Origin& origin, const Address& peer, ssl_session_st* session);
   // Null when there is none. The caller frees it; it is kept no more, since a session should be used once only
   // (RFC 8446 appendix C.4).
-  ssl_session_st* take(const ClientContext& context, const Address& peer);
+  ssl_session_st* take(const Origin& origin, const Address& peer);
 
  private:
   struct Key {
@@ -37,7 +43,7 @@ class ClientSessions {
     auto operator<=>(const Key&) const = default;
   };
   struct Kept {
-    std::shared_ptr<const ClientContext> context;  // so that its address stays its own
+    Origin origin;  // held, so that its addresses stay its own
     ssl_session_st* session = nullptr;
   };
   void clear();

@@ -22,7 +22,7 @@ struct ServerCallbacks {
     TlsStream& stream = TlsStream::of(handshake);
     const ClientAuthSettings& client_auth = stream.server_context().client_auth();
     if (!client_auth.applies_to(name_in_hello(handshake))) return SSL_CLIENT_HELLO_SUCCESS;
-    demand_certificate(handshake, client_auth);
+    demand_certificate(handshake, client_auth, stream.take_trust());
     stream.note_client_auth();
     return SSL_CLIENT_HELLO_SUCCESS;
   }
@@ -122,11 +122,13 @@ ServerContext::ServerContext(const ServerSettings& settings)
 ServerContext::~ServerContext() { SSL_CTX_free(context_); }
 
 std::expected<std::shared_ptr<ServerContext>, const char*> ServerContext::make(
-    const ServerSettings& settings, std::shared_ptr<const CertificateTable> certificates) {
+    const ServerSettings& settings, std::shared_ptr<const CertificateTable> certificates,
+    std::shared_ptr<const Trust> trust) {
   std::shared_ptr<ServerContext> made(new ServerContext(settings));
   if (made->context_ == nullptr) return std::unexpected("OpenSSL is out of memory");
   if (const char* const fault = made->set_up()) return std::unexpected(fault);
   made->certificates_ = std::move(certificates);
+  made->trust_ = std::move(trust);
   return made;
 }
 
@@ -141,7 +143,6 @@ const char* ServerContext::set_up() {
   SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
   SSL_CTX_set_timeout(context, std::chrono::seconds(TicketKeys::ticket_lifetime).count());
   SSL_CTX_set_client_hello_cb(context, ServerCallbacks::begin, nullptr);
-  if (const char* const fault = set_up_client_auth(context, settings_.client_auth)) return fault;
   SSL_CTX_set_cert_cb(context, ServerCallbacks::choose_certificate, nullptr);
   SSL_CTX_set_tlsext_servername_callback(context, ServerCallbacks::accept_name);
   SSL_CTX_set_alpn_select_cb(context, ServerCallbacks::choose_protocol, this);
@@ -165,6 +166,16 @@ std::shared_ptr<const CertificateTable> ServerContext::certificates() const {
 void ServerContext::replace_certificates(std::shared_ptr<const CertificateTable> certificates) {
   const std::lock_guard guard(mutex_);
   certificates_.swap(certificates);
+}
+
+std::shared_ptr<const Trust> ServerContext::trust() const {
+  const std::lock_guard guard(mutex_);
+  return trust_;
+}
+
+void ServerContext::replace_trust(std::shared_ptr<const Trust> trust) {
+  const std::lock_guard guard(mutex_);
+  trust_.swap(trust);
 }
 
 }  // namespace sluice::net::tls

@@ -1,7 +1,7 @@
 #pragma once
-// What all handshakes of one listener have in common: versions, ciphers, protocols, tickets, and the certificates of
-// now. Made by the control thread with a plan, shared by the workers. The certificates may be replaced while it is in
-// use; handshakes in progress go on with those they began with.
+// What all handshakes of one listener have in common: versions, ciphers, protocols, tickets, and what files give now:
+// its certificates, and who may vouch for clients. Made by the control thread with a plan, shared by the workers. What
+// files gave may be replaced while it is in use; handshakes in progress go on with what they began with.
 //
 // Never: renegotiation, compression, early data (0-RTT), TLS 1.1 and older (rows T03).
 
@@ -14,6 +14,7 @@
 #include "net/tls/certificate_table.h"
 #include "net/tls/client_auth.h"
 #include "net/tls/ticket_keys.h"
+#include "net/tls/trust.h"
 
 struct ssl_ctx_st;
 
@@ -23,10 +24,10 @@ enum class Version : std::uint8_t { v1_2, v1_3 };
 
 struct ServerSettings {
   Version min_version = Version::v1_2;
-  std::string ciphers;                   // of TLS 1.2, in OpenSSL's words; "": default_ciphers
-  std::string cipher_suites;             // of TLS 1.3; "": default_cipher_suites
-  std::vector<std::string> protocols;    // for ALPN, the preferred first
-  std::string policy;                    // a ticket is good only where this is the same (row T01)
+  std::string ciphers;                 // of TLS 1.2, in OpenSSL's words; "": default_ciphers
+  std::string cipher_suites;           // of TLS 1.3; "": default_cipher_suites
+  std::vector<std::string> protocols;  // for ALPN, the preferred first
+  std::string policy;                  // a ticket is good only where this is the same (row T01)
   std::shared_ptr<TicketKeys> tickets;
   ClientAuthSettings client_auth;
 };
@@ -43,8 +44,10 @@ bool is_cipher_suite_list(const std::string& suites);
 class ServerContext {
  public:
   // errors  what OpenSSL cannot use, as text
+  // `trust`: who may vouch for clients; null where none shows a certificate.
   static std::expected<std::shared_ptr<ServerContext>, const char*> make(
-      const ServerSettings& settings, std::shared_ptr<const CertificateTable> certificates);
+      const ServerSettings& settings, std::shared_ptr<const CertificateTable> certificates,
+      std::shared_ptr<const Trust> trust = nullptr);
   ServerContext(const ServerContext&) = delete;
   ~ServerContext();
 
@@ -53,6 +56,8 @@ class ServerContext {
   // Any thread. Behind a lock: once for each handshake, never for a request.
   std::shared_ptr<const CertificateTable> certificates() const;
   void replace_certificates(std::shared_ptr<const CertificateTable> certificates);
+  std::shared_ptr<const Trust> trust() const;
+  void replace_trust(std::shared_ptr<const Trust> trust);
 
  private:
   explicit ServerContext(const ServerSettings& settings);
@@ -64,6 +69,7 @@ class ServerContext {
   ssl_ctx_st* context_;
   mutable std::mutex mutex_;
   std::shared_ptr<const CertificateTable> certificates_;
+  std::shared_ptr<const Trust> trust_;
 
   friend struct ServerCallbacks;
 };

@@ -71,6 +71,7 @@ TlsStream::TlsStream(SocketLoop& loop, const Address& to, StreamHandler& handler
       handler_(&handler),
       session_(SSL_new(context->native())),
       client_context_(std::move(context)),
+      credentials_(client_context_->credentials()),
       sessions_(&sessions) {
   attach();
   SSL_set_connect_state(session_);
@@ -102,8 +103,10 @@ bool TlsStream::expect_peer(const Address& to) {
   if (!protocols.empty() && SSL_set_alpn_protos(session_, reinterpret_cast<const unsigned char*>(protocols.data()),
                                                 static_cast<unsigned int>(protocols.size())) != 0)
     return false;
-  if (settings.certificate != nullptr) (void)settings.certificate->use_for(session_);  // it was opened when it was read
-  if (SSL_SESSION* const known = sessions_->take(*client_context_, to)) {
+  if (credentials_->trust != nullptr) credentials_->trust->use_for(session_);
+  if (credentials_->certificate != nullptr)
+    (void)credentials_->certificate->use_for(session_);  // it was opened when it was read
+  if (SSL_SESSION* const known = sessions_->take({client_context_, credentials_}, to)) {
     SSL_set_session(session_, known);
     SSL_SESSION_free(known);
   }
@@ -256,7 +259,9 @@ void TlsStream::secured() {
   security_.protocol = {reinterpret_cast<const char*>(protocol), size};
   if (security_.has_client_auth) security_.client_certificate = peer_certificate(session_);
   SSL_certs_clear(session_);
+  forget_trust(session_);
   certificates_.reset();
+  trust_.reset();
   handler_->on_connected();
 }
 

@@ -54,7 +54,9 @@ class TlsStream final : public Stream, private StreamHandler, private Deferred {
   static TlsStream& of(const ssl_st* session);
   const CertificateTable* certificates() const { return certificates_.get(); }
   const ServerContext& server_context() const { return *context_; }
-  void keep_session(ssl_session_st* session) { sessions_->keep(client_context_, peer(), session); }
+  // As it is when the client is asked for its certificate.
+  const Trust& take_trust() { return *(trust_ = context_->trust()); }
+  void keep_session(ssl_session_st* session) { sessions_->keep({client_context_, credentials_}, peer(), session); }
   void note_client_auth() { security_.has_client_auth = true; }
   std::size_t take_encrypted(char* out, std::size_t most);
   void put_encrypted(std::string_view bytes);
@@ -95,14 +97,16 @@ class TlsStream final : public Stream, private StreamHandler, private Deferred {
   ssl_st* session_ = nullptr;
   std::shared_ptr<const ServerContext> context_;
   std::shared_ptr<const CertificateTable> certificates_;  // until the handshake is done
+  std::shared_ptr<const Trust> trust_;                    // as long; null when no certificate is asked for
   std::shared_ptr<const ClientContext> client_context_;   // null: this is the server's end, and context_ is not
+  std::shared_ptr<const ClientCredentials> credentials_;  // that it was made with; null as client_context_ is
   ClientSessions* sessions_ = nullptr;
-  SegmentQueue encrypted_;                                // came, and waits: while reading is paused
+  SegmentQueue encrypted_;  // came, and waits: while reading is paused
   std::size_t encrypted_bytes_ = 0;
   Output plain_;  // to be encrypted
   std::uint64_t expected_bytes_ = 0;
   std::size_t control_bytes_ = 0;
-  std::size_t put_bytes_ = 0;             // handed to inner_, ever
+  std::size_t put_bytes_ = 0;                  // handed to inner_, ever
   std::size_t last_plain_ = 0, last_put_ = 0;  // of the last flush
   Security security_;
   Life life_ = Life::handshake;

@@ -1,4 +1,6 @@
 // TLS as its users see it, on all backends: the server's end is ours, the client's is OpenSSL with buffers of its own.
+#include "net/tls/tls_stream.h"
+
 #include <gmock/gmock.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
@@ -13,7 +15,6 @@
 #include "net/tls/fault.h"
 #include "net/tls/held_memory.h"
 #include "net/tls/stream.h"
-#include "net/tls/tls_stream.h"
 
 namespace sluice::net::tls {
 namespace {
@@ -139,9 +140,7 @@ class TlsStreamTest : public net::testing::LoopTest {
 SLUICE_ON_ALL_LOOPS(TlsStreamTest);
 
 TEST_P(TlsStreamTest, ShakesHandsAndEchoes) {
-  prepare = [](End& server) {
-    server.at_data = [&server](Buffer bytes) { server.stream->write(std::move(bytes)); };
-  };
+  prepare = [](End& server) { server.at_data = [&server](Buffer bytes) { server.stream->write(std::move(bytes)); }; };
   const auto [first, second] = make_secure_pair();
   Client* const talker = first;
   End* const server = second;
@@ -394,7 +393,8 @@ TEST_P(TlsStreamTest, ATicketResumesOnAnotherConnectionUntilItsKeyIsGone) {
     });
     if (with != nullptr) SSL_set_session(client->session(), with);
     const std::size_t before = accepted.size();
-    EXPECT_TRUE(run_until([&] { return client->is_done && accepted.size() > before && accepted.back().connected == 1; }));
+    EXPECT_TRUE(
+        run_until([&] { return client->is_done && accepted.size() > before && accepted.back().connected == 1; }));
     accepted.back().stream->write("x");
     EXPECT_TRUE(run_until([&] { return client->text == "x"; }));
     const bool is_resumed = accepted.back().stream->security()->is_resumed;
@@ -465,22 +465,25 @@ class TlsClientTest : public TlsStreamTest {
   TlsClientTest() {
     const auto parsed = Certificate::parse({"c", "k"}, pem.certificate, pem.key, std::nullopt);
     context->replace_certificates(std::make_shared<const CertificateTable>(CertificateTable::List{*parsed}));
-    prepare = [](End& server) {
-      server.at_data = [&server](Buffer bytes) { server.stream->write(std::move(bytes)); };
-    };
+    prepare = [](End& server) { server.at_data = [&server](Buffer bytes) { server.stream->write(std::move(bytes)); }; };
+  }
+  std::shared_ptr<const ClientCredentials> believing(const std::string& authorities) {
+    return std::make_shared<const ClientCredentials>(
+        ClientCredentials{*Trust::parse({"ca", ""}, authorities, ""), nullptr});
   }
   End& dial(const ClientSettings& settings) {
     if (dialled == nullptr || settings.server_name != dialled->settings().server_name)
-      dialled = *ClientContext::make(settings);
+      dialled = *ClientContext::make(settings, believing(authorities));
     End& end = clients.emplace_back();
     end.stream = tls::connect(*loop, address, end, dialled, sessions);
     return end;
   }
-  ClientSettings trusting() const { return {.authorities = pem.certificate, .server_name = "a.example"}; }
+  static ClientSettings trusting() { return {.server_name = "a.example"}; }
 
   const testing::Pem pem = testing::make_pem();
+  std::string authorities = pem.certificate;
   ClientSessions sessions;
-  std::shared_ptr<const ClientContext> dialled;
+  std::shared_ptr<ClientContext> dialled;
 };
 SLUICE_ON_ALL_LOOPS(TlsClientTest);
 
@@ -501,14 +504,16 @@ TEST_P(TlsClientTest, TalksToWhomItTrustsAndResumes) {
 TEST_P(TlsClientTest, EveryCheckThatFailsIsNamed) {
   const struct {
     ClientSettings settings;
+    std::string believed;
     const char* what;
   } cases[] = {
-      {{.authorities = pem.certificate, .server_name = "b.example"}, "hostname mismatch"},
-      {{.authorities = pem.certificate}, "IP address mismatch"},
-      {{.authorities = testing::make_pem().certificate, .server_name = "a.example"}, "self-signed certificate"},
+      {{.server_name = "b.example"}, pem.certificate, "hostname mismatch"},
+      {{}, pem.certificate, "IP address mismatch"},
+      {{.server_name = "a.example"}, testing::make_pem().certificate, "self-signed certificate"},
   };
-  for (const auto& [settings, what] : cases) {
+  for (const auto& [settings, believed, what] : cases) {
     dialled = nullptr;
+    authorities = believed;
     End& end = dial(settings);
     end.stream->write("secret");
     ASSERT_TRUE(run_until([&] { return end.failed == 1; }));
@@ -524,8 +529,31 @@ TEST_P(TlsClientTest, EveryCheckThatFailsIsNamed) {
   ASSERT_TRUE(run_until([&] { return end.connected == 1; }));
 }
 
+TEST_P(TlsClientTest, NewAuthoritiesAreForNewConnectionsAndEndSessions) {
+  const auto talk = [&](End& end) {
+    EXPECT_TRUE(run_until([&] { return end.connected + end.failed > 0; }));
+    if (end.failed > 0) return false;
+    end.text.clear();
+    end.stream->write("x");
+    EXPECT_TRUE(run_until([&] { return end.text == "x"; }));  // behind the ticket
+    return true;
+  };
+  End& old = dial(trusting());
+  ASSERT_TRUE(talk(old));
+  dialled->replace_credentials(believing(pem.certificate));  // the same ones, from a file that was written anew
+  End& next = dial(trusting());
+  ASSERT_TRUE(talk(next));
+  EXPECT_FALSE(next.stream->security()->is_resumed);
+  dialled->replace_credentials(believing(testing::make_pem().certificate));
+  EXPECT_FALSE(talk(dial(trusting())));
+  EXPECT_TRUE(talk(old));
+  for (End& end : clients) end.stream.reset();
+}
+
 TEST_P(TlsClientTest, WhoSpeaksNoTlsFails) {
-  at_accept = [](End& server) { server.at_data = [&server](Buffer) { server.stream->write("HTTP/1.1 400 no\r\n\r\n"); }; };
+  at_accept = [](End& server) {
+    server.at_data = [&server](Buffer) { server.stream->write("HTTP/1.1 400 no\r\n\r\n"); };
+  };
   End& end = dial(trusting());
   ASSERT_TRUE(run_until([&] { return end.failed == 1; }));
   EXPECT_STREQ(end.error.what, fault_not_tls.what);
