@@ -148,8 +148,8 @@ constexpr auto infos = std::to_array<MetricInfo>({
     {"sluice_tls_certificate_expiry_seconds", gauge, "Seconds until the certificate in service expires, negative when it has.",
      "listener, name, key"},
     {"sluice_tls_certificates_refused_total", counter,
-     "Times that a changed file was refused (certificate, key, authorities, list of revoked certificates), and what was "
-     "before stayed in service.",
+     "Times that a changed file was refused (certificate, key, authorities, list of revoked certificates, ticket "
+     "keys), and what was before stayed in service.",
      ""},
     {"sluice_client_bytes_total", counter, "Bytes on client connections, heads included: in is received, out is sent.",
      "direction"},

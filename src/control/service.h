@@ -114,6 +114,7 @@ class Service {
   bool refresh_certificates(const gateway::ListenerPlan& listener);
   bool refresh_trust(const gateway::ListenerPlan& listener);
   bool refresh_credentials(const gateway::KeptTls::ToUpstream& to);
+  void refresh_ticket_keys(const std::string& file, net::tls::TicketKeys& keys);
   std::shared_ptr<const net::tls::Certificate> refreshed(const std::shared_ptr<const net::tls::Certificate>& old,
                                                          std::string_view whose);
   std::shared_ptr<const net::tls::Trust> refreshed(const std::shared_ptr<const net::tls::Trust>& old, std::string_view whose);

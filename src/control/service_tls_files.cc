@@ -45,6 +45,7 @@ std::set<std::string> Service::tls_files() const {
     if (credentials->certificate != nullptr) add_certificate(*credentials->certificate);
     if (credentials->trust != nullptr) add_trust(*credentials->trust);
   }
+  for (const auto& [file, keys] : kept_.tls.tickets_by_file) files.insert(file);
   files.erase("");
   return files;
 }
@@ -58,6 +59,7 @@ void Service::refresh_tls_files() {
     is_changed |= refresh_trust(listener);
   }
   for (const auto& [key, to] : kept_.tls.client_contexts) is_changed |= refresh_credentials(to);
+  for (const auto& [file, keys] : kept_.tls.tickets_by_file) refresh_ticket_keys(file, *keys);
   if (is_changed) watch_tls_files();
   kept_.tls.sweep();
 }
@@ -139,6 +141,15 @@ std::shared_ptr<const Trust> Service::refreshed(const std::shared_ptr<const Trus
     say(Level::info, fmt::format("{}: what {} now say is in service", whose,
                                  files.authorities + (files.revoked.empty() ? "" : " and " + files.revoked)));
   return *fresh;
+}
+
+void Service::refresh_ticket_keys(const std::string& file, net::tls::TicketKeys& keys) {
+  auto fresh = gateway::load_ticket_keys(file);
+  if (!fresh) return refuse_file(file, "ticket keys", file + " " + fresh.error().what, "what it held");
+  tls_faults_.erase(file);
+  if (**fresh == *keys.list()) return;
+  say(Level::info, fmt::format("ticket keys: what {} now holds is in service", file));
+  keys.replace(std::move(*fresh));
 }
 
 void Service::refuse_file(const std::string& about, std::string_view whose, const std::string& what, std::string_view kept) {

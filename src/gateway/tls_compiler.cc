@@ -1,5 +1,7 @@
 #include "gateway/tls_compiler.h"
 
+#include <string.h>
+
 #include <chrono>
 
 namespace sluice::gateway {
@@ -57,6 +59,24 @@ std::shared_ptr<const net::tls::Trust> load_client_trust(const ClientCertificate
   return trust;
 }
 
+// Null when the file is refused: that was said.
+std::shared_ptr<net::tls::TicketKeys> keep_ticket_keys(const config::Located<std::string>& file, const std::string& path,
+                                                       KeptTls& kept, config::Diagnostics& diagnostics) {
+  if (file->empty()) {
+    if (kept.tickets == nullptr) kept.tickets = std::make_shared<net::tls::TicketKeys>();
+    return kept.tickets;
+  }
+  auto keys = load_ticket_keys(*file);
+  if (!keys) {
+    diagnostics.error(file.place, "bad_key", path + ".ticket_keys", "the file " + *file + " " + keys.error().what).help =
+        keys.error().help;
+    return nullptr;
+  }
+  auto& known = kept.tickets_by_file[*file];  // has what the file says, or will in a moment: it is watched
+  if (known == nullptr) known = std::make_shared<net::tls::TicketKeys>(std::move(*keys));
+  return known;
+}
+
 bool check_ciphers(const ListenerTlsConfig& config, const std::string& path, config::Diagnostics& diagnostics) {
   const auto check = [&](const config::Located<std::string>& list, const char* key, bool is_known) {
     if (list->empty() || is_known) return true;
@@ -73,6 +93,20 @@ bool check_ciphers(const ListenerTlsConfig& config, const std::string& path, con
 void KeptTls::sweep() {
   std::erase_if(client_contexts, [](const auto& entry) { return entry.second.context.use_count() == 1; });
   std::erase_if(published, [](const auto& one) { return one.use_count() <= 1; });
+  std::erase_if(tickets_by_file, [](const auto& entry) { return entry.second.use_count() == 1; });
+}
+
+std::expected<std::shared_ptr<const net::tls::TicketKeyList>, net::tls::CertificateFault> load_ticket_keys(
+    const std::string& file) {
+  auto bytes = net::tls::CertificateStore::read(file, true);
+  if (!bytes) return std::unexpected(std::move(bytes.error()));
+  auto keys = net::tls::TicketKeys::parse(*bytes);
+  explicit_bzero(bytes->data(), bytes->size());
+  if (keys) return std::move(*keys);
+  return std::unexpected(net::tls::CertificateFault{
+      .is_of_key = true,
+      .what = std::move(keys.error()),
+      .help = "`openssl rand 80 > FILE` makes one key; several stand one behind another, the one that seals first"});
 }
 
 std::int64_t wall_seconds() {
@@ -106,15 +140,15 @@ std::shared_ptr<net::tls::ServerContext> compile_tls(const ListenerTlsConfig& co
     warn_of_expiry(pair, **certificate, now, at, diagnostics);
     list.push_back(std::move(*certificate));
   }
-  if (!is_good || list.empty()) return nullptr;  // an empty list was reported when it was read
-  if (kept.tickets == nullptr) kept.tickets = std::make_shared<net::tls::TicketKeys>();
+  auto tickets = keep_ticket_keys(config.ticket_keys, path, kept, diagnostics);
+  if (!is_good || list.empty() || tickets == nullptr) return nullptr;  // an empty list was reported when it was read
   auto table = std::make_shared<const CertificateTable>(std::move(list));
   auto context = net::tls::ServerContext::make({.min_version = config.min_version,
                                                 .ciphers = *config.ciphers,
                                                 .cipher_suites = *config.cipher_suites,
                                                 .protocols = std::move(protocols),
                                                 .policy = path,
-                                                .tickets = kept.tickets,
+                                                .tickets = std::move(tickets),
                                                 .client_auth = std::move(client_auth)},
                                                table, trust);
   if (!context) {

@@ -16,13 +16,14 @@ namespace sluice::gateway {
 // What outlives plans: certificates by their files, and the keys that tickets are sealed with.
 struct KeptTls {
   net::tls::CertificateStore certificates;
-  std::shared_ptr<net::tls::TicketKeys> tickets;  // made when a listener first needs them
-  // Contexts and what files gave for them: all that was ever published and may still be in use, so that none is freed on
-  // a worker's thread.
+  std::shared_ptr<net::tls::TicketKeys> tickets;  // random ones; made when a listener first needs them
+  std::map<std::string, std::shared_ptr<net::tls::TicketKeys>> tickets_by_file;
+  // Contexts and what files gave for them: all that was ever published and may still be in use, so that none is freed
+  // on a worker's thread.
   std::vector<std::shared_ptr<const void>> published;
 
-  // Those to upstreams, by what the config says of them: one that stays the same keeps its connections, also when its files
-  // change.
+  // Those to upstreams, by what the config says of them: one that stays the same keeps its connections, also when its
+  // files change.
   struct ToUpstream {
     std::string name;  // "upstreams.users.tls": the first that wants it
     std::shared_ptr<net::tls::ClientContext> context;
@@ -47,6 +48,11 @@ std::shared_ptr<net::tls::ServerContext> compile_tls(const ListenerTlsConfig& co
 std::shared_ptr<const net::tls::ClientContext> compile_tls(const upstream::UpstreamTlsConfig& config,
                                                            const std::string& protocol, const std::string& path,
                                                            KeptTls& kept, config::Diagnostics& diagnostics);
+
+// What a file of `ticket_keys` holds now.
+//   errors  what is wrong with it: "can be read by everybody on this machine"
+std::expected<std::shared_ptr<const net::tls::TicketKeyList>, net::tls::CertificateFault> load_ticket_keys(
+    const std::string& file);
 
 // Seconds since 1970.
 std::int64_t wall_seconds();

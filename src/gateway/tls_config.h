@@ -90,6 +90,7 @@ struct ListenerTlsConfig {
   config::Located<std::string> ciphers;
   config::Located<std::string> cipher_suites;
   std::chrono::milliseconds handshake_timeout{10'000};
+  config::Located<std::string> ticket_keys;
   std::optional<ClientCertificatesConfig> client_certificates;
 
   static constexpr const char* doc = "How clients are spoken to in private: HTTPS.";
@@ -115,6 +116,11 @@ struct ListenerTlsConfig {
             .example("TLS_AES_256_GCM_SHA384"),
         field("handshake_timeout", &ListenerTlsConfig::handshake_timeout, milliseconds{10}, hours{1},
               "Time for the TLS handshake, from the connection's first moment. Past it the connection is cut."),
+        field("ticket_keys", &ListenerTlsConfig::ticket_keys,
+              "File with the keys that session tickets are sealed with, for gateways that resume each other's sessions: "
+              "80 random bytes for each (as nginx has them), up to 16. The first seals, all open. Nobody else may be able "
+              "to read it. By default they are random and replaced each hour.")
+            .example("/etc/sluice/ticket.keys"),
         field("client_certificates", &ListenerTlsConfig::client_certificates,
               "Certificates that clients must, or may, show (mutual TLS). By default they are not asked."),
     };

@@ -142,6 +142,59 @@ def test_a_session_is_resumed_by_any_worker(gateway, authority, pair):
     assert running.metric("sluice_tls_handshakes_total", resumed="yes") == 5
 
 
+def resume(running, context, session=None):
+    """(whether the session was taken up, the one that came of it)"""
+    with TlsClient(running.address, context, session=session) as client:
+        assert status(ask(client)) == 200
+        return client.socket.session_reused, client.socket.session
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3], ids=["1.2", "1.3"])
+def test_replicas_with_the_same_ticket_keys_resume_each_others_sessions(gateway, authority, pair, tmp_path, version):
+    keys = tmp_path / "ticket.keys"
+    write(keys, os.urandom(160))
+    shared = config(pair, more=f", ticket_keys: {keys}")
+    one, other, stranger = gateway(shared), gateway(shared), gateway(config(pair))
+    context = authority.context(maximum_version=version)
+    _, session = resume(one, context)
+    assert resume(other, context, session)[0]
+    assert resume(one, context, session)[0]
+    assert not resume(stranger, context, session)[0]
+    _, session = resume(stranger, context)
+    assert not resume(one, context, session)[0]
+
+
+def test_ticket_keys_that_change_are_live_and_bad_ones_refused(gateway, authority, pair, tmp_path):
+    first, second, third = (os.urandom(80) for _ in range(3))
+    keys = tmp_path / "ticket.keys"
+    write(keys, first)
+    running = gateway(config(pair, more=f", ticket_keys: {keys}"))
+    context = authority.context()
+    _, old = resume(running, context)
+
+    def change(bytes):
+        count = running.stderr().count("now holds is in service")
+        write(keys, bytes)
+        assert wait_until(lambda: running.stderr().count("now holds is in service") > count), running.stderr()
+
+    change(second + first)
+    is_resumed, middle = resume(running, context, old)
+    assert is_resumed
+    change(third + second)
+    assert not resume(running, context, old)[0] and resume(running, context, middle)[0]
+    refused = 0
+    for bytes, mode, why in ((first[:79], 0o600, "holds 79 bytes, which is no multiple of 80"), (b"", 0o600, "holds 0 bytes"),
+                             (17 * first, 0o600, "holds 17 keys, more than 16"), (2 * first, 0o600, "has two keys of the same name"),
+                             (first, 0o644, "can be read by everybody")):
+        write(keys, bytes, mode)
+        refused += 1
+        assert wait_until(lambda: f"ticket keys: {keys} {why}" in running.stderr()), running.stderr()
+        assert resume(running, context, middle)[0]
+    assert running.metric("sluice_tls_certificates_refused_total") == refused
+    checked = subprocess.run([binary(), "check", running.config_path], capture_output=True, text=True, timeout=30)
+    assert checked.returncode == 1 and "error[bad_key]: listeners[0].tls.ticket_keys: the file" in checked.stderr
+
+
 # ---- limits
 
 def test_the_handshake_has_its_time(gateway, authority, pair):

@@ -23,7 +23,7 @@ std::unexpected<CertificateFault> unreadable(bool is_key, int number) {
 }  // namespace
 
 std::expected<CertificateStore::Stamp, CertificateFault> CertificateStore::look_at(const std::string& path,
-                                                                                  bool is_key) {
+                                                                                   bool is_key) {
   struct stat facts{};
   if (::stat(path.c_str(), &facts) != 0) return unreadable(is_key, errno);
   if (!S_ISREG(facts.st_mode)) return unreadable(is_key, S_ISDIR(facts.st_mode) ? EISDIR : EINVAL);
@@ -39,6 +39,8 @@ std::expected<CertificateStore::Stamp, CertificateFault> CertificateStore::look_
 }
 
 std::expected<std::string, CertificateFault> CertificateStore::read(const std::string& path, bool is_key) {
+  if (is_key)
+    if (const auto seen = look_at(path, true); !seen) return std::unexpected(seen.error());
   const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);  // a pipe must not wait
   if (descriptor < 0) return unreadable(is_key, errno);
   std::string text(16 * 1024, '\0');
@@ -74,7 +76,8 @@ std::expected<std::shared_ptr<const Certificate>, CertificateFault> CertificateS
   if (!certificate_pem) return std::unexpected(certificate_pem.error());
   auto key_pem = read(files.key, true);
   if (!key_pem) return std::unexpected(key_pem.error());
-  auto made = Certificate::parse(files, *certificate_pem, *key_pem, accepts_expired_ ? std::nullopt : std::optional(now));
+  auto made =
+      Certificate::parse(files, *certificate_pem, *key_pem, accepts_expired_ ? std::nullopt : std::optional(now));
   explicit_bzero(key_pem->data(), key_pem->size());
   if (made) known = {*certificate, *key, *made};
   return made;

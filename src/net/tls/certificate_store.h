@@ -20,6 +20,7 @@ class CertificateStore {
   std::expected<std::shared_ptr<const Certificate>, CertificateFault> load(const CertificateFiles& files,
                                                                          std::int64_t now);
   // The bytes of a file.
+  //   errors  it cannot be read, or has more than most_file_bytes; where `is_key`: everybody can read it
   static std::expected<std::string, CertificateFault> read(const std::string& path, bool is_key);
   void accept_expired(bool accepts) { accepts_expired_ = accepts; }
 

@@ -15,11 +15,11 @@
 namespace sluice::net::tls {
 namespace {
 
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
 using testing::make_certificate;
 using testing::make_pem;
 using testing::Wish;
-using ::testing::ElementsAre;
-using ::testing::HasSubstr;
 
 std::string fault_of(const std::string& certificate, const std::string& key) {
   const auto made = Certificate::parse({"c", "k"}, certificate, key, std::time(nullptr));
@@ -117,7 +117,8 @@ TEST(CertificateTable, OneNameMayHaveEachTypeOfKey) {
 
 class CertificateStoreTest : public ::testing::Test {
  protected:
-  CertificateStoreTest() : folder_(std::filesystem::temp_directory_path() / ("certificates-" + std::to_string(getpid()))) {
+  CertificateStoreTest()
+      : folder_(std::filesystem::temp_directory_path() / ("certificates-" + std::to_string(getpid()))) {
     std::filesystem::create_directory(folder_);
   }
   ~CertificateStoreTest() override { std::filesystem::remove_all(folder_); }
@@ -179,15 +180,42 @@ TEST_F(CertificateStoreTest, AnExpiredOneIsTakenOnlyWhereItRanBefore) {
 
 TEST(TicketKeys, OldOnesAreKnownForTwoRotations) {
   TicketKeys keys;
-  const TicketKey first = keys.current();
+  const TicketKey first = keys.list()->current();
   keys.rotate();
-  EXPECT_NE(keys.current().name, first.name);
-  ASSERT_NE(keys.find(first.name.data()), nullptr);
-  EXPECT_EQ(keys.find(first.name.data())->encryption, first.encryption);
+  EXPECT_NE(keys.list()->current().name, first.name);
+  ASSERT_NE(keys.list()->find(first.name.data()), nullptr);
+  EXPECT_EQ(keys.list()->find(first.name.data())->encryption, first.encryption);
   keys.rotate();
-  EXPECT_NE(keys.find(first.name.data()), nullptr);
+  EXPECT_NE(keys.list()->find(first.name.data()), nullptr);
   keys.rotate();
-  EXPECT_EQ(keys.find(first.name.data()), nullptr);
+  EXPECT_EQ(keys.list()->find(first.name.data()), nullptr);
+}
+
+TEST(TicketKeys, AFileHasThemOneAfterAnother) {
+  std::string bytes;
+  for (int key = 0; key < 16; ++key)
+    bytes += std::string(16, static_cast<char>('a' + key)) + std::string(32, '1') + std::string(32, '2');
+  const auto keys = TicketKeys::parse(bytes);
+  ASSERT_TRUE(keys) << keys.error();
+  EXPECT_EQ((*keys)->keys().size(), TicketKeys::most_in_file);
+  EXPECT_EQ((*keys)->current().name[0], 'a');
+  EXPECT_EQ((*keys)->current().authentication[31], '1');
+  EXPECT_EQ((*keys)->current().encryption[0], '2');
+  EXPECT_EQ((*keys)->find(reinterpret_cast<const unsigned char*>("cccccccccccccccc")), &(*keys)->keys()[2]);
+  EXPECT_EQ((*keys)->find(reinterpret_cast<const unsigned char*>("zzzzzzzzzzzzzzzz")), nullptr);
+  EXPECT_EQ(**keys, **TicketKeys::parse(bytes));
+  EXPECT_NE(**keys, **TicketKeys::parse(bytes.substr(80)));
+}
+
+TEST(TicketKeys, WhatAFileMayNotHold) {
+  const std::string key = std::string(16, 'n') + std::string(64, 'k');
+  EXPECT_THAT(TicketKeys::parse("").error(), HasSubstr("holds 0 bytes"));
+  EXPECT_THAT(TicketKeys::parse(key.substr(1)).error(), HasSubstr("holds 79 bytes, which is no multiple of 80"));
+  EXPECT_THAT(TicketKeys::parse(key + "\n").error(), HasSubstr("holds 81 bytes"));
+  EXPECT_THAT(TicketKeys::parse(key + key).error(), HasSubstr("two keys of the same name"));
+  std::string many;
+  for (int i = 0; i < 17; ++i) many += std::string(80, static_cast<char>('a' + i));
+  EXPECT_THAT(TicketKeys::parse(many).error(), HasSubstr("holds 17 keys, more than 16"));
 }
 
 }  // namespace

@@ -66,20 +66,20 @@ struct ServerCallbacks {
   static int seal_ticket(SSL* handshake, unsigned char* name, unsigned char* iv, EVP_CIPHER_CTX* cipher,
                          EVP_MAC_CTX* mac, int seals) {
     static EVP_CIPHER* const aes = EVP_CIPHER_fetch(nullptr, "AES-256-CBC", nullptr);
-    const TicketKeys& keys = *TlsStream::of(handshake).server_context().tickets_;
-    const TicketKey* key = &keys.current();
+    const auto keys = TlsStream::of(handshake).server_context().tickets_->list();
+    const TicketKey* key = &keys->current();
     if (seals != 0) {
       if (RAND_bytes(iv, 16) != 1) return -1;
       std::memcpy(name, key->name.data(), key->name.size());
       if (EVP_EncryptInit_ex2(cipher, aes, key->encryption.data(), iv, nullptr) != 1) return -1;
       return set_authentication(mac, *key);
     }
-    key = keys.find(name);
+    key = keys->find(name);
     if (key == nullptr) return 0;
     if (EVP_DecryptInit_ex2(cipher, aes, key->encryption.data(), iv, nullptr) != 1) return -1;
     if (set_authentication(mac, *key) != 1) return -1;
     // RFC 8446 appendix C.4: a ticket should be used once only, so that connections cannot be linked by it.
-    return SSL_version(handshake) == TLS1_3_VERSION || key != &keys.current() ? 2 : 1;
+    return SSL_version(handshake) == TLS1_3_VERSION || key != &keys->current() ? 2 : 1;
   }
 
   static int set_authentication(EVP_MAC_CTX* mac, const TicketKey& key) {
