@@ -23,6 +23,7 @@ struct Wish {
   const char* curve = "P-256";
   unsigned rsa_bits = 2048;
   bool has_san = true;
+  const char* subject = nullptr;  // its common name; null: the first of `names`
 };
 
 inline std::string text_of(BIO* bio) {
@@ -44,7 +45,7 @@ inline Pem make_pem(const Wish& wish = {}) {
   X509_gmtime_adj(X509_getm_notAfter(made), wish.valid_to_s);
   X509_set_pubkey(made, key);
   X509_NAME* const name = X509_get_subject_name(made);
-  const std::string& first = wish.names.front();
+  const std::string first = wish.subject != nullptr ? wish.subject : wish.names.front();
   X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_ASC, reinterpret_cast<const unsigned char*>(first.c_str()), -1, -1, 0);
   X509_set_issuer_name(made, name);
   std::string names;

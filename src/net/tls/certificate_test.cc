@@ -59,6 +59,8 @@ TEST(Certificate, WhatCannotServeIsRefusedWithItsReason) {
   EXPECT_THAT(fault_of(weak.certificate, weak.key), HasSubstr("less than 2048 bits"));
   const auto odd = make_pem({.curve = "secp256k1"});
   EXPECT_THAT(fault_of(odd.certificate, odd.key), HasSubstr("another curve"));
+  const auto beside = make_pem({.names = {"a b"}, .subject = "a.example"});  // clients would not look at the subject
+  EXPECT_THAT(fault_of(beside.certificate, beside.key), HasSubstr("names no host"));
   const auto nameless = make_pem({.names = {"a b"}, .has_san = false});
   EXPECT_THAT(fault_of(nameless.certificate, nameless.key), HasSubstr("names no host"));
 }

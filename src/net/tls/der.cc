@@ -75,7 +75,7 @@ std::optional<std::int64_t> read_time(const std::optional<Element>& element) {
   const auto month = static_cast<unsigned>(take(2)), day = static_cast<unsigned>(take(2));
   const int hour = take(2), minute = take(2), second = take(2);
   const std::chrono::year_month_day date{std::chrono::year(year), std::chrono::month(month), std::chrono::day(day)};
-  if (!date.ok()) return std::nullopt;
+  if (!date.ok() || hour > 23 || minute > 59 || second > 59) return std::nullopt;
   return std::chrono::sys_days(date).time_since_epoch().count() * std::int64_t{86'400} + hour * 3600 + minute * 60 +
          second;
 }
@@ -95,7 +95,9 @@ void add_name(std::string_view text, std::vector<std::string>& names) {
   if (std::string name = host_name(text); !name.empty()) names.push_back(std::move(name));
 }
 
-void read_alternative_names(std::string_view extensions, std::vector<std::string>& names) {
+// True when there are DNS names at all, usable or not: then clients do not look at the subject (RFC 9525 section 6.3).
+bool read_alternative_names(std::string_view extensions, std::vector<std::string>& names) {
+  bool has_some = false;
   Reader outer(extensions);
   Reader list(outer.take(tag_sequence).value_or(""));
   while (const auto extension = list.take(tag_sequence)) {
@@ -104,9 +106,13 @@ void read_alternative_names(std::string_view extensions, std::vector<std::string
     (void)fields.take(0x01);  // critical
     Reader octets(fields.take(tag_octets).value_or(""));
     Reader all(octets.take(tag_sequence).value_or(""));
-    while (const auto name = all.next())
-      if (name->tag == tag_dns_name) add_name(name->content, names);
+    while (const auto name = all.next()) {
+      if (name->tag != tag_dns_name) continue;
+      has_some = true;
+      add_name(name->content, names);
+    }
   }
+  return has_some;
 }
 
 void read_common_name(std::string_view subject, std::vector<std::string>& names) {
@@ -167,7 +173,7 @@ std::optional<CertificateFacts> read_certificate(std::string_view der) {
   Reader outer(whole.take(tag_sequence).value_or(""));
   Reader fields(outer.take(tag_sequence).value_or(""));
   CertificateFacts facts;
-  (void)fields.take(context(0));                                                     // version
+  (void)fields.take(context(0));  // version
   if (!fields.take(tag_integer) || !fields.take(tag_sequence) || !fields.take(tag_sequence)) return std::nullopt;
   Reader validity(fields.take(tag_sequence).value_or(""));
   const auto not_before = read_time(validity.next()), not_after = read_time(validity.next());
@@ -176,9 +182,10 @@ std::optional<CertificateFacts> read_certificate(std::string_view der) {
   if (!not_before || !not_after || !subject || !key || !read_public_key(*key, facts)) return std::nullopt;
   facts.not_before = *not_before;
   facts.not_after = *not_after;
+  bool has_names = false;
   while (const auto element = fields.next())
-    if (element->tag == context(3)) read_alternative_names(element->content, facts.names);
-  if (facts.names.empty()) read_common_name(*subject, facts.names);
+    if (element->tag == context(3)) has_names |= read_alternative_names(element->content, facts.names);
+  if (!has_names) read_common_name(*subject, facts.names);
   return facts;
 }
 

@@ -18,12 +18,12 @@ inline constexpr std::size_t key_types = 3;
 const char* key_type_name(KeyType type);  // "ecdsa"
 
 struct CertificateFacts {
-  std::vector<std::string> names;   // DNS names of the SAN, in lower case; without one: the subject's common name
-  std::int64_t not_before = 0;      // seconds since 1970
+  std::vector<std::string> names;  // DNS names of the SAN, in lower case; where it has none: the subject's common name
+  std::int64_t not_before = 0;     // seconds since 1970
   std::int64_t not_after = 0;
   KeyType key_type = KeyType::ecdsa;
-  std::string_view public_key;      // as it stands in the certificate; a view into it
-  const char* fault = nullptr;      // "has an RSA key of less than 2048 bits": why it cannot be used
+  std::string_view public_key;  // as it stands in the certificate; a view into it
+  const char* fault = nullptr;  // "has an RSA key of less than 2048 bits": why it cannot be used
 };
 // Absent when these bytes are no certificate.
 std::optional<CertificateFacts> read_certificate(std::string_view der);
