@@ -69,9 +69,13 @@ bool Service::make_workers() {
       return false;
     }
     const auto drained = [this] { loop_->post([this] { on_worker_drained(); }); };
-    workers_.push_back({std::make_unique<gateway::Worker>(number, std::move(*loop), causes_, log_.add_ring(), drained),
-                        std::make_unique<std::atomic<pid_t>>(0),
-                        {}});
+    const auto tell = [this](std::string line) {  // from here, for a terminal may make who writes to it wait
+      loop_->post([line = std::move(line)] { say(Level::info, line); });
+    };
+    workers_.push_back(
+        {std::make_unique<gateway::Worker>(number, std::move(*loop), causes_, log_.add_ring(), drained, tell),
+         std::make_unique<std::atomic<pid_t>>(0),
+         {}});
   }
   return true;
 }

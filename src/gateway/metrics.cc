@@ -7,11 +7,18 @@ namespace sluice::gateway {
 
 // ---- WorkerMetrics
 
-void WorkerMetrics::tls_handshake_failed(const char* what) {
+// What is wrong with a client's certificate is told in OpenSSL's words, which are no label.
+std::size_t WorkerMetrics::tls_fault_number(const Error& error) {
+  const std::string_view what = error.code == Code::denied ? net::tls::fault_client_certificate.what : error.what;
   const auto known = net::tls::faults();
-  std::size_t at = 0;
-  while (at < known.size() && std::string_view(known[at]->what) != what) ++at;
-  tls_failures[at < known.size() ? at : tls_faults - 1].add();
+  const auto found =
+      std::ranges::find(known, what, [](const net::tls::Fault* fault) { return std::string_view(fault->what); });
+  return found == known.end() ? tls_faults - 1 : static_cast<std::size_t>(found - known.begin());
+}
+
+const char* WorkerMetrics::tls_fault_name(std::size_t number) {
+  const auto known = net::tls::faults();
+  return number < known.size() ? known[number]->name : "other";
 }
 
 // ---- CauseTable

@@ -104,7 +104,9 @@ struct alignas(64) WorkerMetrics {
   Gauge tls_handshakes_open;
   static constexpr std::size_t tls_faults = 16;
   std::array<Counter, tls_faults> tls_failures;  // of handshakes, by the order of net::tls::faults(); the last: others
-  void tls_handshake_failed(const char* what);
+  // The place of its reason in tls_failures, and the label of that.
+  static std::size_t tls_fault_number(const Error& error);
+  static const char* tls_fault_name(std::size_t number);
   http::h2::ServerCounters http2;
   std::vector<Counter> causes;  // by CauseTable index
 };

@@ -15,11 +15,11 @@ void TlsHandshakes::Handshake::on_connected() { owner.succeed(*this); }
 // The peer may be told why by an alert, which is on its way.
 void TlsHandshakes::Handshake::on_failed(Error error) {
   const bool is_crowded = owner.loop_.leaving() >= most_goodbyes;
-  owner.fail(*this, error.what, is_crowded ? net::Stream::Goodbye::abort : net::Stream::Goodbye::flush_and_close);
+  owner.fail(*this, error, is_crowded ? net::Stream::Goodbye::abort : net::Stream::Goodbye::flush_and_close);
 }
 
 void TlsHandshakes::Handshake::on_timeout() {
-  owner.fail(*this, net::tls::fault_timeout.what, net::Stream::Goodbye::abort);
+  owner.fail(*this, error_of(net::tls::fault_timeout), net::Stream::Goodbye::abort);
 }
 
 void TlsHandshakes::begin(net::StreamPtr stream, Ticket ticket, Duration timeout) {
@@ -36,7 +36,7 @@ void TlsHandshakes::hurry(Duration most) {
 }
 
 void TlsHandshakes::close_all() {
-  while (!all_.empty()) fail(all_.front(), net::tls::fault_closed.what, net::Stream::Goodbye::abort);
+  while (!all_.empty()) fail(all_.front(), error_of(net::tls::fault_closed), net::Stream::Goodbye::abort);
 }
 
 void TlsHandshakes::succeed(Handshake& handshake) {
@@ -48,12 +48,13 @@ void TlsHandshakes::succeed(Handshake& handshake) {
   owner_.on_secured(std::move(stream), ticket);
 }
 
-void TlsHandshakes::fail(Handshake& handshake, const char* what, net::Stream::Goodbye how) {
+void TlsHandshakes::fail(Handshake& handshake, const Error& error, net::Stream::Goodbye how) {
   const Ticket ticket = handshake.ticket;
-  metrics_.tls_handshake_failed(what);
+  const net::Address client = handshake.stream->peer();
+  metrics_.tls_failures[WorkerMetrics::tls_fault_number(error)].add();
   handshake.stream.release()->let_go(how);
   remove(handshake);
-  owner_.on_handshake_failed(ticket);
+  owner_.on_handshake_failed(client, error, ticket);
 }
 
 void TlsHandshakes::remove(Handshake& handshake) {

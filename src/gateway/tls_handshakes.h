@@ -17,7 +17,7 @@ class TlsHandshakes {
    public:
     // Its handler is to be set in this call.
     virtual void on_secured(net::StreamPtr stream, Ticket ticket) = 0;
-    virtual void on_handshake_failed(Ticket ticket) = 0;
+    virtual void on_handshake_failed(const net::Address& client, const Error& error, Ticket ticket) = 0;
 
    protected:
     ~Owner() = default;
@@ -54,7 +54,7 @@ class TlsHandshakes {
     std::list<Handshake>::iterator place;
   };
   void succeed(Handshake& handshake);
-  void fail(Handshake& handshake, const char* what, net::Stream::Goodbye how);
+  void fail(Handshake& handshake, const Error& error, net::Stream::Goodbye how);
   void remove(Handshake& handshake);
 
   net::Loop& loop_;

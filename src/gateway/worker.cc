@@ -111,6 +111,12 @@ void ListenerPort::on_secured(net::StreamPtr stream, ClientConnections::Ticket t
   hear_of_retirement();
 }
 
+void ListenerPort::on_handshake_failed(const net::Address& client, const Error& error,
+                                       ClientConnections::Ticket ticket) {
+  worker_.handshake_notes().failed(worker_.loop().now(), listener_->name, client, error);
+  on_connection_closed(ticket);
+}
+
 // The timer of retire() may have rung already: who comes in late was not there to hear it.
 void ListenerPort::hear_of_retirement() {
   if (is_retired() && !silent_timer_.is_set())
@@ -146,7 +152,7 @@ void ListenerPort::refuse(http::ClientHalf& half, const http::RefusedRequest& re
 // ------------------------------------------------------------------------------------------------------------
 
 Worker::Worker(unsigned number, std::unique_ptr<net::Loop> loop, const CauseTable& causes, ByteRing& log,
-               std::function<void()> on_drained)
+               std::function<void()> on_drained, std::function<void(std::string)> tell)
     : number_(number),
       loop_(std::move(loop)),
       causes_(causes),
@@ -157,7 +163,8 @@ Worker::Worker(unsigned number, std::unique_ptr<net::Loop> loop, const CauseTabl
       pool_(*loop_, connector_),
       door_(*loop_, metrics_, causes, [this](std::size_t count) { close_idle(count, metrics_.idle_closed_for_room); }),
       overload_(*loop_, metrics_, [this] { close_idle(SIZE_MAX, metrics_.idle_closed_for_memory); }),
-      streams_(*loop_) {}
+      streams_(*loop_),
+      handshake_notes_(std::move(tell)) {}
 
 Worker::~Worker() {
   ports_.clear();

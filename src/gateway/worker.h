@@ -14,6 +14,7 @@
 #include "base/byte_ring.h"
 #include "gateway/door.h"
 #include "gateway/exchange.h"
+#include "gateway/handshake_notes.h"
 #include "gateway/long_streams.h"
 #include "gateway/metrics.h"
 #include "gateway/overload.h"
@@ -65,7 +66,7 @@ class ListenerPort final : private http::Waist,
   void hear_of_retirement();
   void serve(net::StreamPtr stream, ClientConnections::Ticket ticket);
   void on_secured(net::StreamPtr stream, ClientConnections::Ticket ticket) override;
-  void on_handshake_failed(ClientConnections::Ticket ticket) override { on_connection_closed(ticket); }
+  void on_handshake_failed(const net::Address& client, const Error& error, ClientConnections::Ticket ticket) override;
   http::ClientEvents* begin(http::ClientHalf& half, const http::Request& request) override;
   void refuse(http::ClientHalf& half, const http::RefusedRequest& refused) override;
   void take_over(net::StreamPtr stream, net::Buffer first_bytes, std::uint32_t ticket) override;
@@ -92,9 +93,10 @@ class Worker {
     net::ListenSocket socket;
   };
   // `number` counts workers from 0. `on_drained` is called on the worker's thread once it drains and has no connection
-  // left. `causes` and `log` must outlive it.
+  // left; `tell`, also there, with a line for the gateway's own log, and must not wait. `causes` and `log` must outlive
+  // it.
   Worker(unsigned number, std::unique_ptr<net::Loop> loop, const CauseTable& causes, ByteRing& log,
-         std::function<void()> on_drained);
+         std::function<void()> on_drained, std::function<void(std::string)> tell = nullptr);
   ~Worker();
 
   // ---- from any thread
@@ -131,6 +133,7 @@ class Worker {
   Door& door() { return door_; }
   Overload& overload() { return overload_; }
   LongStreams& streams() { return streams_; }
+  HandshakeNotes& handshake_notes() { return handshake_notes_; }
   // Exchanges and tunnels that have let their plan go.
   void count_planless(std::ptrdiff_t change) { planless_ += change; }
   std::ptrdiff_t planless() const { return planless_; }
@@ -160,6 +163,7 @@ class Worker {
   Door door_;
   Overload overload_;
   LongStreams streams_;
+  HandshakeNotes handshake_notes_;
   std::list<std::unique_ptr<ListenerPort>> ports_;
   Exchange* free_ = nullptr;
   std::vector<Exchange*> exchanges_;  // all there are, in use and free

@@ -116,6 +116,8 @@ def test_revoked_ones_are_refused_and_a_stale_list_lets_nobody_in(gateway, autho
     running = gateway(config(pair, clients, f", crl: {write_list(tmp_path / 'fresh.pem', clients, revoked[0])}"))
     assert status(ask(running, authority, good)) == 200
     assert is_refused(running, authority, revoked)
+    assert wait_until(lambda: "failed: certificate revoked (client_certificate)" in running.stderr()), running.stderr()
+    assert running.metric("sluice_tls_handshake_failures_total", reason="client_certificate") == 1
     stale = gateway(config(pair, clients, f", crl: {write_list(tmp_path / 'stale.pem', clients, revoked[0], ends=-1)}"))
     assert is_refused(stale, authority, good)
     assert "warning[list_out_of_date]" in stale.stderr()

@@ -1,6 +1,7 @@
 """HTTPS: what a listener with `tls` does, with Python's ssl module and curl as clients."""
 import contextlib
 import os
+import re
 import signal
 import ssl
 import subprocess
@@ -228,6 +229,22 @@ def test_who_speaks_no_tls_is_told_apart(gateway, pair):
         assert client.is_closed()
     assert wait_until(lambda: running.metric("sluice_tls_handshake_failures_total", reason="not_tls") == 1)
     assert wait_until(lambda: running.metric("sluice_tls_handshake_failures_total", reason="closed") == 1)
+
+
+def test_failed_handshakes_are_told_but_not_each(gateway, authority, pair):
+    running = gateway(config(pair))
+    for _ in range(50):
+        with RawClient(running.address) as client:
+            client.send(GET)
+            client.read_to_end()
+    assert running.metric("sluice_tls_handshake_failures_total", reason="not_tls") == 50
+    line = re.compile(r"info: listener public: the TLS handshake with 127\.0\.0\.1:(\d+) failed: the peer does not speak TLS \(not_tls\)(.*)")
+    assert wait_until(lambda: line.search(running.stderr())), running.stderr()
+    told = line.findall(running.stderr())
+    assert len(told) <= 2 and 1024 <= int(told[0][0]) <= 65535 and told[0][1] == "", told
+    with pytest.raises(ssl.SSLError):
+        TlsClient(running.address, ssl.create_default_context())  # it does not trust
+    assert wait_until(lambda: "failed: the peer refused by a TLS alert (alert)" in running.stderr()), running.stderr()
 
 
 def test_past_the_connection_cap_no_handshake_is_made(gateway, authority, pair):

@@ -241,9 +241,14 @@ void TlsStream::shake_hands() {
 // Which check the peer's certificate failed is OpenSSL's static text: "certificate has expired".
 Error TlsStream::handshake_error() const {
   const long checked = SSL_get_verify_result(session_);
-  const Error error = error_of(take_fault());
-  if (client_context_ == nullptr || !client_context_->settings().verifies || checked == X509_V_OK) return error;
-  return {.code = Code::denied, .side = Side::upstream, .what = X509_verify_cert_error_string(checked)};
+  const Fault& fault = take_fault();
+  const bool is_verified = client_context_ != nullptr ? client_context_->settings().verifies
+                                                      : fault.code == Code::denied;
+  if (!is_verified || checked == X509_V_OK) return error_of(fault);
+  return {.code = Code::denied,
+          .side = Side::upstream,
+          .what = checked == X509_V_ERR_APPLICATION_VERIFICATION ? "the certificate has none of the names that may"
+                                                                 : X509_verify_cert_error_string(checked)};
 }
 
 void TlsStream::secured() {
