@@ -44,6 +44,7 @@ enum class Metric : std::uint8_t {
   tls_handshakes_open,
   tls_handshake_failures,
   tls_certificate_expiry,
+  tls_ocsp_expiry,
   tls_certificates_refused,
   client_bytes,
   upstream_bytes,
@@ -138,18 +139,23 @@ constexpr auto infos = std::to_array<MetricInfo>({
     {"sluice_memory_bytes", gauge, "Memory of buffers, requests and connections, as `limits.max_memory` counts it.",
      ""},
     {"sluice_memory_limit_bytes", gauge, "`limits.max_memory` in force.", ""},
-    {"sluice_tls_handshakes_total", counter, "TLS handshakes done with clients, by version and whether a session was resumed.",
-     "version, resumed"},
+    {"sluice_tls_handshakes_total", counter,
+     "TLS handshakes done with clients, by version and whether a session was resumed.", "version, resumed"},
     {"sluice_tls_handshakes_open", gauge, "TLS handshakes with clients that are not done yet.", ""},
     {"sluice_tls_handshake_failures_total", counter,
      "TLS handshakes with clients that failed, by reason: timeout (`handshake_timeout`), closed, not_tls, "
-     "no_shared_version, no_shared_cipher, no_shared_protocol, alert (the client refused), malformed, gateway, truncated, flood, other.",
+     "no_shared_version, no_shared_cipher, no_shared_protocol, alert (the client refused), "
+     "client_certificate, malformed, gateway, truncated, flood, other.",
      "reason"},
-    {"sluice_tls_certificate_expiry_seconds", gauge, "Seconds until the certificate in service expires, negative when it has.",
+    {"sluice_tls_certificate_expiry_seconds", gauge,
+     "Seconds until the certificate in service expires, negative when it has.", "listener, name, key"},
+    {"sluice_tls_ocsp_expiry_seconds", gauge,
+     "Seconds until the OCSP response that is stapled for the certificate is out of date; from 0 on it is not shown "
+     "any more.",
      "listener, name, key"},
     {"sluice_tls_certificates_refused_total", counter,
-     "Times that a changed file was refused (certificate, key, authorities, list of revoked certificates, ticket "
-     "keys), and what was before stayed in service.",
+     "Times that a changed file was refused (certificate, key, OCSP response, authorities, list of revoked "
+     "certificates, ticket keys), and what was before stayed in service.",
      ""},
     {"sluice_client_bytes_total", counter, "Bytes on client connections, heads included: in is received, out is sent.",
      "direction"},
@@ -475,6 +481,10 @@ class Page {
     text_.family(info(Metric::tls_certificate_expiry));
     for (const CertificateSnapshot& one : in_.certificates)
       text_.sample({{"listener", one.listener}, {"name", one.name}, {"key", one.key}}, one.seconds_left);
+    text_.family(info(Metric::tls_ocsp_expiry));
+    for (const CertificateSnapshot& one : in_.certificates)
+      if (one.staple_seconds_left)
+        text_.sample({{"listener", one.listener}, {"name", one.name}, {"key", one.key}}, *one.staple_seconds_left);
     single(Metric::tls_certificates_refused, in_.certificates_refused);
   }
 

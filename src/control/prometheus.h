@@ -3,6 +3,7 @@
 //   source  Prometheus text exposition format 0.0.4
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -103,6 +104,7 @@ struct CertificateSnapshot {
   std::string_view name;  // the first of those it is for
   std::string_view key;   // "ecdsa", "rsa", "ed25519"
   std::int64_t seconds_left = 0;
+  std::optional<std::int64_t> staple_seconds_left{};  // of its OCSP response; absent when it has none
 };
 
 // The gateway process and its supervisor.

@@ -117,7 +117,11 @@ class Service {
   void refresh_ticket_keys(const std::string& file, net::tls::TicketKeys& keys);
   std::shared_ptr<const net::tls::Certificate> refreshed(const std::shared_ptr<const net::tls::Certificate>& old,
                                                          std::string_view whose);
-  std::shared_ptr<const net::tls::Trust> refreshed(const std::shared_ptr<const net::tls::Trust>& old, std::string_view whose);
+  std::shared_ptr<const net::tls::Certificate> refreshed_pair(const std::shared_ptr<const net::tls::Certificate>& old,
+                                                              std::string_view whose);
+  void refresh_staple(const net::tls::Certificate& certificate, std::string_view whose);
+  std::shared_ptr<const net::tls::Trust> refreshed(const std::shared_ptr<const net::tls::Trust>& old,
+                                                   std::string_view whose);
   void refuse_file(const std::string& about, std::string_view whose, const std::string& what, std::string_view kept);
 
   // ---- TLS in time: service_tls.cc

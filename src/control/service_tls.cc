@@ -1,4 +1,5 @@
-// TLS as time passes: the expiry of certificates, and the keys of session tickets. Files that change: service_tls_files.cc.
+// TLS as time passes: the expiry of certificates, and the keys of session tickets. Files that change:
+// service_tls_files.cc.
 
 #include <fmt/format.h>
 
@@ -13,6 +14,10 @@ namespace {
 
 constexpr std::int64_t day = 86'400;  // seconds
 
+std::optional<std::int64_t> seconds_left(const std::shared_ptr<const net::tls::Staple>& staple, std::int64_t now) {
+  return staple == nullptr ? std::nullopt : std::optional(staple->expires_at() - now);
+}
+
 }  // namespace
 
 void Service::warn_of_expiry() {
@@ -21,10 +26,10 @@ void Service::warn_of_expiry() {
   int count = 0;
   for (const CertificateSnapshot& one : certificates()) {
     if (one.seconds_left >= std::chrono::seconds(gateway::expiry_warning).count() || ++count > most_lines) continue;
-    say(Level::warning, one.seconds_left <= 0 ? fmt::format("listener {}: the certificate of {} has EXPIRED",
-                                                            one.listener, one.name)
-                                              : fmt::format("listener {}: the certificate of {} expires in {} days",
-                                                            one.listener, one.name, one.seconds_left / day));
+    say(Level::warning, one.seconds_left <= 0
+                            ? fmt::format("listener {}: the certificate of {} has EXPIRED", one.listener, one.name)
+                            : fmt::format("listener {}: the certificate of {} expires in {} days", one.listener,
+                                          one.name, one.seconds_left / day));
   }
   if (count > most_lines) say(Level::warning, fmt::format("and {} certificates more expire soon", count - most_lines));
 }
@@ -48,7 +53,8 @@ std::vector<CertificateSnapshot> Service::certificates() const {
         all.push_back({.listener = listener.name,
                        .name = one->names().front(),
                        .key = key_type_name(one->key_type()),
-                       .seconds_left = one->expires_at() - now});
+                       .seconds_left = one->expires_at() - now,
+                       .staple_seconds_left = seconds_left(one->staple(), now)});
   }
   return all;
 }

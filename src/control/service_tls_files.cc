@@ -1,7 +1,9 @@
-// Files behind TLS while the gateway runs: they are watched, and what has changed in them is taken over when it is good.
-// What is refused is said once, and what was before stays in service.
+// Files behind TLS while the gateway runs: they are watched, and what has changed in them is taken over when it is
+// good. What is refused is said once, and what was before stays in service.
 
 #include <fmt/format.h>
+
+#include <algorithm>
 
 #include "control/journal.h"
 #include "control/service.h"
@@ -22,7 +24,8 @@ void Service::watch_tls_files() {
   for (const std::string& file : files)
     if (!watcher_->watch_also(file)) unwatched = file;
   if (!unwatched.empty())
-    say(Level::warning, fmt::format("the folder of {} cannot be watched: a change of it needs SIGHUP to be noticed", unwatched));
+    say(Level::warning,
+        fmt::format("the folder of {} cannot be watched: a change of it needs SIGHUP to be noticed", unwatched));
   if (files.empty()) return;
   if (!expiry_timer_.is_set()) loop_->set_timer(expiry_timer_, std::chrono::hours(24));
   if (!ticket_timer_.is_set()) loop_->set_timer(ticket_timer_, net::tls::TicketKeys::period);
@@ -31,7 +34,9 @@ void Service::watch_tls_files() {
 // Those that the plan in force has.
 std::set<std::string> Service::tls_files() const {
   std::set<std::string> files;
-  const auto add_certificate = [&](const Certificate& one) { files.insert({one.files().certificate, one.files().key}); };
+  const auto add_certificate = [&](const Certificate& one) {
+    files.insert({one.files().certificate, one.files().key, one.files().ocsp});
+  };
   const auto add_trust = [&](const Trust& one) { files.insert({one.files().authorities, one.files().revoked}); };
   for (const gateway::ListenerPlan& listener : plan_->listeners) {
     if (listener.tls == nullptr) continue;
@@ -58,7 +63,10 @@ void Service::refresh_tls_files() {
     is_changed |= refresh_certificates(listener);
     is_changed |= refresh_trust(listener);
   }
-  for (const auto& [key, to] : kept_.tls.client_contexts) is_changed |= refresh_credentials(to);
+  for (const auto& [key, to] : kept_.tls.client_contexts) {
+    const auto uses = [&](const auto& group) { return group->tls() == to.context; };
+    if (std::ranges::any_of(plan_->groups, uses)) is_changed |= refresh_credentials(to);
+  }
   for (const auto& [file, keys] : kept_.tls.tickets_by_file) refresh_ticket_keys(file, *keys);
   if (is_changed) watch_tls_files();
   kept_.tls.sweep();
@@ -86,8 +94,9 @@ bool Service::refresh_trust(const gateway::ListenerPlan& listener) {
   auto fresh = refreshed(old, "listener " + listener.name);
   if (fresh == old) return false;
   if (const auto until = fresh->lists_until(); until && *until <= gateway::wall_seconds())
-    say(Level::warning, fmt::format("listener {}: the list of revoked certificates in {} is out of date: nobody is let in",
-                                    listener.name, fresh->files().revoked));
+    say(Level::warning,
+        fmt::format("listener {}: the list of revoked certificates in {} is out of date: nobody is let in",
+                    listener.name, fresh->files().revoked));
   kept_.tls.published.push_back(fresh);
   listener.tls->replace_trust(std::move(fresh));
   return true;
@@ -100,13 +109,21 @@ bool Service::refresh_credentials(const gateway::KeptTls::ToUpstream& to) {
   if (now.certificate != nullptr) now.certificate = refreshed(now.certificate, to.name);
   if (now == *old) return false;
   auto made = std::make_shared<const ClientCredentials>(std::move(now));
-  kept_.tls.published.insert(kept_.tls.published.end(), {made->trust, made});
+  kept_.tls.published.push_back(made);
   to.context->replace_credentials(std::move(made));
   return true;
 }
 
 // What the files hold now; `old` where it is the same, or is refused.
-std::shared_ptr<const Certificate> Service::refreshed(const std::shared_ptr<const Certificate>& old, std::string_view whose) {
+std::shared_ptr<const Certificate> Service::refreshed(const std::shared_ptr<const Certificate>& old,
+                                                      std::string_view whose) {
+  auto fresh = refreshed_pair(old, whose);
+  if (!fresh->files().ocsp.empty()) refresh_staple(*fresh, whose);
+  return fresh;
+}
+
+std::shared_ptr<const Certificate> Service::refreshed_pair(const std::shared_ptr<const Certificate>& old,
+                                                           std::string_view whose) {
   constexpr std::int64_t day = 86'400;  // seconds
   const net::tls::CertificateFiles& files = old->files();
   auto fresh = kept_.tls.certificates.load(files, gateway::wall_seconds());
@@ -122,9 +139,22 @@ std::shared_ptr<const Certificate> Service::refreshed(const std::shared_ptr<cons
   }
   tls_faults_.erase(about);
   if (*fresh != old)
-    say(Level::info, fmt::format("{}: the new certificate of {} is in service, for {} days", whose, (*fresh)->names().front(),
-                                 ((*fresh)->expires_at() - gateway::wall_seconds()) / day));
+    say(Level::info, fmt::format("{}: the new certificate of {} is in service, for {} days", whose,
+                                 (*fresh)->names().front(), ((*fresh)->expires_at() - gateway::wall_seconds()) / day));
   return *fresh;
+}
+
+// A new certificate may be there before its staple is, and serves without one until then.
+void Service::refresh_staple(const Certificate& certificate, std::string_view whose) {
+  const std::string& file = certificate.files().ocsp;
+  const auto before = certificate.staple();
+  const auto done = certificate.load_staple(gateway::wall_seconds());
+  if (!done)
+    return refuse_file(file, whose, fmt::format("{} {}", file, done.error().what),
+                       before == nullptr ? "a certificate without an OCSP response" : "the OCSP response");
+  tls_faults_.erase(file);
+  if (certificate.staple() != before)
+    say(Level::info, fmt::format("{}: the new OCSP response in {} is in service", whose, file));
 }
 
 std::shared_ptr<const Trust> Service::refreshed(const std::shared_ptr<const Trust>& old, std::string_view whose) {
@@ -133,7 +163,8 @@ std::shared_ptr<const Trust> Service::refreshed(const std::shared_ptr<const Trus
   const std::string about = files.authorities + '\n' + files.revoked;
   if (!fresh) {
     const auto& fault = fresh.error();
-    refuse_file(about, whose, fmt::format("{} {}", fault.is_of_revoked ? files.revoked : files.authorities, fault.what), "what it held");
+    refuse_file(about, whose, fmt::format("{} {}", fault.is_of_revoked ? files.revoked : files.authorities, fault.what),
+                "what it held");
     return old;
   }
   tls_faults_.erase(about);
@@ -152,7 +183,8 @@ void Service::refresh_ticket_keys(const std::string& file, net::tls::TicketKeys&
   keys.replace(std::move(*fresh));
 }
 
-void Service::refuse_file(const std::string& about, std::string_view whose, const std::string& what, std::string_view kept) {
+void Service::refuse_file(const std::string& about, std::string_view whose, const std::string& what,
+                          std::string_view kept) {
   if (std::exchange(tls_faults_[about], what) == what) return;
   ++certificates_refused_;
   say(Level::error, fmt::format("{}: {}; {} before stays in service", whose, what, kept));

@@ -35,6 +35,22 @@ void warn_of_expiry(const CertificateConfig& pair, const net::tls::Certificate& 
       .help = "renew it: a changed file is taken over without a reload";
 }
 
+// False when the config cannot be taken so. Without its staple a certificate serves all the same: one that is out of
+// date, or any fault while a process that serves is replaced, is warned of only.
+bool load_staple(const CertificateConfig& pair, const net::tls::Certificate& certificate, const std::string& path,
+                 bool is_lenient, config::Diagnostics& diagnostics) {
+  if (pair.ocsp->empty()) return true;
+  const auto done = certificate.load_staple(wall_seconds());
+  if (done) return true;
+  const net::tls::StapleFault& fault = done.error();
+  const bool is_warning = fault.is_expired || is_lenient;
+  const std::string text = "the file " + *pair.ocsp + " " + fault.what;
+  auto& added = is_warning ? diagnostics.warning(pair.ocsp.place, "bad_ocsp", path + ".ocsp", text)
+                           : diagnostics.error(pair.ocsp.place, "bad_ocsp", path + ".ocsp", text);
+  added.help = fault.help;
+  return is_warning;
+}
+
 // Null when a file is refused: that was said.
 std::shared_ptr<const net::tls::Trust> load_trust(const config::Located<std::string>& authorities,
                                                   const config::Located<std::string>& revoked, const std::string& path,
@@ -44,36 +60,43 @@ std::shared_ptr<const net::tls::Trust> load_trust(const config::Located<std::str
   if (trust) return std::move(*trust);
   const net::tls::TrustFault& fault = trust.error();
   const config::Located<std::string>& file = fault.is_of_revoked ? revoked : authorities;
-  diagnostics.error(file.place, "bad_certificate", path + (fault.is_of_revoked ? ".crl" : ".ca"),
-                    (file->empty() ? "" : "the file " + *file + " ") + fault.what).help = fault.help;
+  diagnostics
+      .error(file.place, "bad_certificate", path + (fault.is_of_revoked ? ".crl" : ".ca"),
+             (file->empty() ? "" : "the file " + *file + " ") + fault.what)
+      .help = fault.help;
   return nullptr;
 }
 
-std::shared_ptr<const net::tls::Trust> load_client_trust(const ClientCertificatesConfig& config, const std::string& path,
-                                                         config::Diagnostics& diagnostics) {
+std::shared_ptr<const net::tls::Trust> load_client_trust(const ClientCertificatesConfig& config,
+                                                         const std::string& path, config::Diagnostics& diagnostics) {
   auto trust = load_trust(config.ca, config.crl, path, nullptr, diagnostics);
   if (trust != nullptr && trust->lists_until().value_or(wall_seconds() + 1) <= wall_seconds())
-    diagnostics.warning(config.crl.place, "list_out_of_date", path + ".crl",
-                        "the list of revoked certificates in " + *config.crl + " is out of date: nobody is let in").help =
-        "renew it: a changed file is taken over without a reload";
+    diagnostics
+        .warning(config.crl.place, "list_out_of_date", path + ".crl",
+                 "the list of revoked certificates in " + *config.crl + " is out of date: nobody is let in")
+        .help = "renew it: a changed file is taken over without a reload";
   return trust;
 }
 
 // Null when the file is refused: that was said.
-std::shared_ptr<net::tls::TicketKeys> keep_ticket_keys(const config::Located<std::string>& file, const std::string& path,
-                                                       KeptTls& kept, config::Diagnostics& diagnostics) {
+std::shared_ptr<net::tls::TicketKeys> keep_ticket_keys(const config::Located<std::string>& file,
+                                                       const std::string& path, KeptTls& kept,
+                                                       config::Diagnostics& diagnostics) {
   if (file->empty()) {
     if (kept.tickets == nullptr) kept.tickets = std::make_shared<net::tls::TicketKeys>();
     return kept.tickets;
   }
   auto keys = load_ticket_keys(*file);
   if (!keys) {
-    diagnostics.error(file.place, "bad_key", path + ".ticket_keys", "the file " + *file + " " + keys.error().what).help =
-        keys.error().help;
+    diagnostics.error(file.place, "bad_key", path + ".ticket_keys", "the file " + *file + " " + keys.error().what)
+        .help = keys.error().help;
     return nullptr;
   }
-  auto& known = kept.tickets_by_file[*file];  // has what the file says, or will in a moment: it is watched
-  if (known == nullptr) known = std::make_shared<net::tls::TicketKeys>(std::move(*keys));
+  auto& known = kept.tickets_by_file[*file];
+  if (known == nullptr)
+    known = std::make_shared<net::tls::TicketKeys>(std::move(*keys));
+  else
+    known->replace(std::move(*keys));  // what the watch over the file would bring in a moment
   return known;
 }
 
@@ -92,7 +115,9 @@ bool check_ciphers(const ListenerTlsConfig& config, const std::string& path, con
 
 void KeptTls::sweep() {
   std::erase_if(client_contexts, [](const auto& entry) { return entry.second.context.use_count() == 1; });
-  std::erase_if(published, [](const auto& one) { return one.use_count() <= 1; });
+  // What goes may have held what else goes.
+  while (std::erase_if(published, [](const auto& one) { return one.use_count() <= 1; }) > 0) {
+  }
   std::erase_if(tickets_by_file, [](const auto& entry) { return entry.second.use_count() == 1; });
 }
 
@@ -121,7 +146,8 @@ std::shared_ptr<net::tls::ServerContext> compile_tls(const ListenerTlsConfig& co
   net::tls::ClientAuthSettings client_auth;
   std::shared_ptr<const net::tls::Trust> trust;
   if (const auto& wanted = config.client_certificates) {
-    client_auth = {.mode = wanted->mode, .depth = static_cast<int>(wanted->depth), .names = wanted->names, .hosts = wanted->hosts};
+    client_auth = {
+        .mode = wanted->mode, .depth = static_cast<int>(wanted->depth), .names = wanted->names, .hosts = wanted->hosts};
     trust = load_client_trust(*wanted, path + ".client_certificates", diagnostics);
     is_good &= trust != nullptr;
   }
@@ -129,7 +155,7 @@ std::shared_ptr<net::tls::ServerContext> compile_tls(const ListenerTlsConfig& co
   for (std::size_t i = 0; i < config.certificates.size(); ++i) {
     const CertificateConfig& pair = config.certificates[i];
     const std::string at = path + ".certificates[" + std::to_string(i) + "]";
-    auto certificate = kept.certificates.load({*pair.cert, *pair.key}, now);
+    auto certificate = kept.certificates.load({*pair.cert, *pair.key, *pair.ocsp}, now);
     if (certificate && i < opened_at_load && !(*certificate)->open())
       certificate = std::unexpected(net::tls::CertificateFault{.what = "cannot be used with its key by OpenSSL"});
     if (!certificate) {
@@ -138,6 +164,7 @@ std::shared_ptr<net::tls::ServerContext> compile_tls(const ListenerTlsConfig& co
       continue;
     }
     warn_of_expiry(pair, **certificate, now, at, diagnostics);
+    is_good &= load_staple(pair, **certificate, at, kept.certificates.accepts_expired(), diagnostics);
     list.push_back(std::move(*certificate));
   }
   auto tickets = keep_ticket_keys(config.ticket_keys, path, kept, diagnostics);
@@ -186,8 +213,8 @@ std::shared_ptr<const net::tls::ClientCredentials> load_credentials(
 
 // What makes a context what it is, but for what its files hold.
 std::string key_of(const upstream::UpstreamTlsConfig& config, const std::string& protocol) {
-  std::string key = protocol + std::to_string(config.insecure_skip_verify) +
-                    std::to_string(static_cast<int>(config.min_version));
+  std::string key =
+      protocol + std::to_string(config.insecure_skip_verify) + std::to_string(static_cast<int>(config.min_version));
   for (const auto* const text : {&config.ca, &config.server_name, &config.cert, &config.key}) key += '\n' + **text;
   return key;
 }
@@ -209,8 +236,13 @@ std::shared_ptr<const net::tls::ClientContext> compile_tls(const upstream::Upstr
                  "change everything")
         .help = "name the authority that vouches for the endpoints in `ca`, and their name in `server_name`";
   if (credentials == nullptr) return nullptr;
-  // What it has is what the files say, or will be in a moment: they are watched.
-  if (known != nullptr) return known;
+  if (known != nullptr) {  // in use perhaps: what the files say is what the watch over them would bring in a moment
+    if (*known->credentials() != *credentials) {
+      kept.published.push_back(credentials);
+      known->replace_credentials(credentials);
+    }
+    return known;
+  }
   auto made = net::tls::ClientContext::make({.min_version = config.min_version,
                                              .server_name = *config.server_name,
                                              .verifies = !config.insecure_skip_verify,
@@ -220,7 +252,7 @@ std::shared_ptr<const net::tls::ClientContext> compile_tls(const upstream::Upstr
     diagnostics.error(config.place, "bad_certificate", path, made.error());
     return nullptr;
   }
-  kept.published.insert(kept.published.end(), {credentials->trust, credentials});
+  kept.published.push_back(credentials);
   kept.client_contexts.emplace(std::move(key), KeptTls::ToUpstream{path, *made});
   return *made;
 }

@@ -25,13 +25,13 @@ namespace sluice::gateway {
 struct CertificateConfig {
   config::Located<std::string> cert;
   config::Located<std::string> key;
+  config::Located<std::string> ocsp;
 
   static constexpr const char* doc = "A certificate and its private key.";
   static constexpr auto fields() {
     using config::field;
     return std::tuple{
-        field("cert", &CertificateConfig::cert,
-              "PEM file with the certificate first, then those that lead to a root.")
+        field("cert", &CertificateConfig::cert, "PEM file with the certificate first, then those that lead to a root.")
             .required()
             .non_empty()
             .example("/etc/sluice/example.com.pem"),
@@ -39,6 +39,11 @@ struct CertificateConfig {
             .required()
             .non_empty()
             .example("/etc/sluice/example.com.key"),
+        field("ocsp", &CertificateConfig::ocsp,
+              "DER file with an OCSP response about the certificate, shown to clients that ask (stapling) until it is "
+              "out "
+              "of date. `cert` must then hold the issuer's certificate too.")
+            .example("/etc/sluice/example.com.ocsp"),
     };
   }
 };
@@ -61,16 +66,18 @@ struct ClientCertificatesConfig {
             .required()
             .non_empty()
             .example("/etc/sluice/clients-ca.pem"),
-        field("mode", &ClientCertificatesConfig::mode,
-              "`required`: who has none gets no connection. `optional`: it may, but a bad one is refused all the same."),
+        field(
+            "mode", &ClientCertificatesConfig::mode,
+            "`required`: who has none gets no connection. `optional`: it may, but a bad one is refused all the same."),
         field("depth", &ClientCertificatesConfig::depth, 0u, 16u,
               "Most authorities between a client's certificate and the root."),
         field("crl", &ClientCertificatesConfig::crl,
               "PEM file with lists of revoked certificates, one for each authority that signs clients. One that is out "
               "of date lets nobody in."),
-        field("names", &ClientCertificatesConfig::names,
-              "Subject alternative names (DNS, URI, mail), one of which a client must have. `*.a` stands for one label, "
-              "a `*` at the end for anything. By default any will do.")
+        field(
+            "names", &ClientCertificatesConfig::names,
+            "Subject alternative names (DNS, URI, mail), one of which a client must have. `*.a` stands for one label, "
+            "a `*` at the end for anything. By default any will do.")
             .one_or_many()
             .non_empty()
             .example("[\"*.clients.internal\", \"spiffe://prod/*\"]"),
@@ -116,10 +123,12 @@ struct ListenerTlsConfig {
             .example("TLS_AES_256_GCM_SHA384"),
         field("handshake_timeout", &ListenerTlsConfig::handshake_timeout, milliseconds{10}, hours{1},
               "Time for the TLS handshake, from the connection's first moment. Past it the connection is cut."),
-        field("ticket_keys", &ListenerTlsConfig::ticket_keys,
-              "File with the keys that session tickets are sealed with, for gateways that resume each other's sessions: "
-              "80 random bytes for each (as nginx has them), up to 16. The first seals, all open. Nobody else may be able "
-              "to read it. By default they are random and replaced each hour.")
+        field(
+            "ticket_keys", &ListenerTlsConfig::ticket_keys,
+            "File with the keys that session tickets are sealed with, for gateways that resume each other's sessions: "
+            "80 random bytes for each (as nginx has them), up to 16. The first seals, all open. Nobody else may be "
+            "able "
+            "to read it. By default they are random and replaced each hour.")
             .example("/etc/sluice/ticket.keys"),
         field("client_certificates", &ListenerTlsConfig::client_certificates,
               "Certificates that clients must, or may, show (mutual TLS). By default they are not asked."),

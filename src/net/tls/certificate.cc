@@ -8,6 +8,7 @@
 #include <ctime>
 #include <utility>
 
+#include "net/tls/certificate_store.h"
 #include "net/tls/held_memory.h"
 
 namespace sluice::net::tls {
@@ -16,7 +17,7 @@ namespace sluice::net::tls {
 struct Certificate::Opened {
   X509* certificate = nullptr;
   EVP_PKEY* key = nullptr;
-  STACK_OF(X509)* chain = sk_X509_new_null();
+  STACK_OF(X509) * chain = sk_X509_new_null();
 
   Opened() = default;
   Opened(const Opened&) = delete;
@@ -67,10 +68,12 @@ std::string date_of(std::int64_t seconds) {
 
 std::expected<std::string, CertificateFault> key_of(const std::string& pem) {
   for (Block& block : read_pem(pem)) {
-    const bool is_encrypted = block.label.find("ENCRYPTED") != std::string::npos || block.label.ends_with("(encrypted)");
+    const bool is_encrypted =
+        block.label.find("ENCRYPTED") != std::string::npos || block.label.ends_with("(encrypted)");
     if (is_encrypted)
-      return refuse(true, "is encrypted, and nobody is there to type a password",
-                    "`openssl pkey -in FILE -out FILE.plain` writes it in the clear; then let only the gateway read it");
+      return refuse(
+          true, "is encrypted, and nobody is there to type a password",
+          "`openssl pkey -in FILE -out FILE.plain` writes it in the clear; then let only the gateway read it");
     if (block.label.ends_with("PRIVATE KEY")) return std::move(block.der);
   }
   return refuse(true, "holds no private key in PEM form", "it must have a line `-----BEGIN PRIVATE KEY-----`");
@@ -130,8 +133,8 @@ bool Certificate::open() const {
     if (X509* const next = x509_of(chain_[i])) sk_X509_push(made->chain, next);
   const auto* at = reinterpret_cast<const unsigned char*>(key_.data());
   made->key = d2i_AutoPrivateKey(nullptr, &at, static_cast<long>(key_.size()));
-  const bool is_good = made->certificate != nullptr && made->key != nullptr &&
-                       X509_check_private_key(made->certificate, made->key) == 1;
+  const bool is_good =
+      made->certificate != nullptr && made->key != nullptr && X509_check_private_key(made->certificate, made->key) == 1;
   ERR_clear_error();
   if (!is_good) return false;
   const Opened* expected = nullptr;
@@ -143,6 +146,28 @@ bool Certificate::use_for(ssl_st* handshake) const {
   if (!open()) return false;
   const Opened& opened = *opened_.load(std::memory_order_acquire);
   return SSL_use_cert_and_key(handshake, opened.certificate, opened.key, opened.chain, 1) == 1;
+}
+
+bool Certificate::is(const x509_st* chosen) const {
+  const Opened* const opened = opened_.load(std::memory_order_acquire);
+  return opened != nullptr && opened->certificate == chosen;
+}
+
+std::shared_ptr<const Staple> Certificate::staple() const {
+  const std::lock_guard guard(mutex_);
+  return staple_;
+}
+
+std::expected<void, StapleFault> Certificate::load_staple(std::int64_t now) const {
+  auto der = CertificateStore::read(files_.ocsp, false);
+  if (!der) return std::unexpected(StapleFault{.what = der.error().what, .help = der.error().help});
+  const auto known = staple();
+  if (known != nullptr && known->der() == *der && known->expires_at() > now) return {};
+  auto made = Staple::parse(std::move(*der), chain_, now);
+  if (!made) return std::unexpected(std::move(made.error()));
+  const std::lock_guard guard(mutex_);
+  staple_.swap(*made);
+  return {};
 }
 
 }  // namespace sluice::net::tls

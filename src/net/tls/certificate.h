@@ -1,18 +1,22 @@
 #pragma once
-// One certificate with its chain and its private key, as files gave them. Immutable and shared by all threads; what
-// OpenSSL needs for a handshake is made when it is first used (about a millisecond), once for all workers.
+// One certificate with its chain and its private key, as files gave them. Shared by all threads, and immutable but for
+// what its authority says of it, which has a file of its own. What OpenSSL needs for a handshake is made when it is
+// first used (about a millisecond), once for all workers.
 
 #include <atomic>
 #include <cstdint>
 #include <expected>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "net/tls/der.h"
+#include "net/tls/staple.h"
 
 struct ssl_st;
+struct x509_st;
 
 namespace sluice::net::tls {
 
@@ -28,6 +32,7 @@ struct CertificateFault {
 struct CertificateFiles {
   std::string certificate;
   std::string key;
+  std::string ocsp = {};  // DER, an OCSP response about it; "": none is shown
   auto operator<=>(const CertificateFiles&) const = default;
 };
 
@@ -38,9 +43,9 @@ class Certificate {
   //           expired. Not whether a client will trust it.
   //   cost    ~15 us; nothing of OpenSSL is built but for a key that does not name its public half
   static std::expected<std::shared_ptr<const Certificate>, CertificateFault> parse(CertificateFiles files,
-                                                                                 const std::string& certificate_pem,
-                                                                                 const std::string& key_pem,
-                                                                                 std::optional<std::int64_t> now);
+                                                                                   const std::string& certificate_pem,
+                                                                                   const std::string& key_pem,
+                                                                                   std::optional<std::int64_t> now);
   Certificate(const Certificate&) = delete;
   ~Certificate();
 
@@ -53,6 +58,15 @@ class Certificate {
   bool open() const;
   // Gives it to the handshake. Any thread.
   bool use_for(ssl_st* handshake) const;
+  // Whether a handshake that uses this one says so by `chosen`. Any thread.
+  bool is(const x509_st* chosen) const;
+
+  // What its authority says of it; null when nothing is known. Any thread, behind a lock: once for each handshake that
+  // asks. It may be out of date by now.
+  std::shared_ptr<const Staple> staple() const;
+  // Reads it anew from its file; on a fault the one before stays. Control thread.
+  //   errors  as Staple::parse(); a file that cannot be read
+  std::expected<void, StapleFault> load_staple(std::int64_t now) const;
 
  private:
   struct Opened;
@@ -63,6 +77,8 @@ class Certificate {
   std::string key_;                 // DER; wiped when dropped
   CertificateFacts facts_;
   mutable std::atomic<const Opened*> opened_{nullptr};
+  mutable std::mutex mutex_;
+  mutable std::shared_ptr<const Staple> staple_;
 };
 
 }  // namespace sluice::net::tls

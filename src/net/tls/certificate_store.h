@@ -18,11 +18,12 @@ class CertificateStore {
   // `accepts_expired`: then somebody is told, but nobody is helped by a listener that is not there.
   //   errors  as Certificate::parse(); a file that cannot be read; a key that everybody can read
   std::expected<std::shared_ptr<const Certificate>, CertificateFault> load(const CertificateFiles& files,
-                                                                         std::int64_t now);
+                                                                           std::int64_t now);
   // The bytes of a file.
   //   errors  it cannot be read, or has more than most_file_bytes; where `is_key`: everybody can read it
   static std::expected<std::string, CertificateFault> read(const std::string& path, bool is_key);
   void accept_expired(bool accepts) { accepts_expired_ = accepts; }
+  bool accepts_expired() const { return accepts_expired_; }
 
  private:
   // Of one file: when they are the same, so are its bytes.

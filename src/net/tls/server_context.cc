@@ -9,6 +9,7 @@
 #include <openssl/ssl.h>
 
 #include <cstring>
+#include <ctime>
 
 #include "net/tls/protocol_list.h"
 #include "net/tls/tls_stream.h"
@@ -51,13 +52,29 @@ struct ServerCallbacks {
     return has_one ? 1 : 0;
   }
 
+  // The client has asked what the authority says of the certificate that was chosen. Nothing is better than what is out
+  // of date: that would make a strict client refuse.
+  static int staple(SSL* handshake, void*) {
+    const CertificateTable* const table = TlsStream::of(handshake).certificates();
+    if (table == nullptr) return SSL_TLSEXT_ERR_NOACK;
+    const char* const asked = SSL_get_servername(handshake, TLSEXT_NAMETYPE_host_name);
+    for (const Certificate* const certificate : table->find(lower_case(asked))) {
+      if (certificate == nullptr || !certificate->is(SSL_get_certificate(handshake))) continue;
+      const auto known = certificate->staple();
+      if (known == nullptr || known->expires_at() <= std::time(nullptr)) break;
+      void* const copy = OPENSSL_memdup(known->der().data(), known->der().size());  // OpenSSL frees it
+      SSL_set_tlsext_status_ocsp_resp(handshake, copy, static_cast<long>(known->der().size()));
+      return SSL_TLSEXT_ERR_OK;
+    }
+    return SSL_TLSEXT_ERR_NOACK;
+  }
+
   static int choose_protocol(SSL*, const unsigned char** out, unsigned char* out_size, const unsigned char* offered,
                              unsigned int offered_size, void* context) {
     const std::string& ours = static_cast<const ServerContext*>(context)->protocols_;
     unsigned char* chosen = nullptr;
-    const int result =
-        SSL_select_next_proto(&chosen, out_size, reinterpret_cast<const unsigned char*>(ours.data()),
-                              static_cast<unsigned int>(ours.size()), offered, offered_size);
+    const int result = SSL_select_next_proto(&chosen, out_size, reinterpret_cast<const unsigned char*>(ours.data()),
+                                             static_cast<unsigned int>(ours.size()), offered, offered_size);
     *out = chosen;
     return result == OPENSSL_NPN_NEGOTIATED ? SSL_TLSEXT_ERR_OK : SSL_TLSEXT_ERR_ALERT_FATAL;  // RFC 7301 section 3.2
   }
@@ -144,17 +161,19 @@ const char* ServerContext::set_up() {
   SSL_CTX_set_timeout(context, std::chrono::seconds(TicketKeys::ticket_lifetime).count());
   SSL_CTX_set_client_hello_cb(context, ServerCallbacks::begin, nullptr);
   SSL_CTX_set_cert_cb(context, ServerCallbacks::choose_certificate, nullptr);
+  SSL_CTX_set_tlsext_status_cb(context, ServerCallbacks::staple);
   SSL_CTX_set_tlsext_servername_callback(context, ServerCallbacks::accept_name);
   SSL_CTX_set_alpn_select_cb(context, ServerCallbacks::choose_protocol, this);
   SSL_CTX_set_tlsext_ticket_key_evp_cb(context, ServerCallbacks::seal_ticket);
   unsigned char digest[SHA256_DIGEST_LENGTH];
   SHA256(reinterpret_cast<const unsigned char*>(settings_.policy.data()), settings_.policy.size(), digest);
   const bool is_good = SSL_CTX_set_min_proto_version(
-             context, settings_.min_version == Version::v1_3 ? TLS1_3_VERSION : TLS1_2_VERSION) == 1 &&
-         SSL_CTX_set_cipher_list(context, text(settings_.ciphers, default_ciphers)) == 1 &&
-         SSL_CTX_set_ciphersuites(context, text(settings_.cipher_suites, default_cipher_suites)) == 1 &&
-         SSL_CTX_set1_groups_list(context, "X25519:P-256:P-384") == 1 && SSL_CTX_set_num_tickets(context, 1) == 1 &&
-         SSL_CTX_set_session_id_context(context, digest, sizeof digest) == 1;
+                           context, settings_.min_version == Version::v1_3 ? TLS1_3_VERSION : TLS1_2_VERSION) == 1 &&
+                       SSL_CTX_set_cipher_list(context, text(settings_.ciphers, default_ciphers)) == 1 &&
+                       SSL_CTX_set_ciphersuites(context, text(settings_.cipher_suites, default_cipher_suites)) == 1 &&
+                       SSL_CTX_set1_groups_list(context, "X25519:P-256:P-384") == 1 &&
+                       SSL_CTX_set_num_tickets(context, 1) == 1 &&
+                       SSL_CTX_set_session_id_context(context, digest, sizeof digest) == 1;
   return is_good ? nullptr : "OpenSSL refuses these settings";
 }
 

@@ -242,8 +242,8 @@ void TlsStream::shake_hands() {
 Error TlsStream::handshake_error() const {
   const long checked = SSL_get_verify_result(session_);
   const Fault& fault = take_fault();
-  const bool is_verified = client_context_ != nullptr ? client_context_->settings().verifies
-                                                      : fault.code == Code::denied;
+  const bool is_verified =
+      client_context_ != nullptr ? client_context_->settings().verifies : fault.code == Code::denied;
   if (!is_verified || checked == X509_V_OK) return error_of(fault);
   return {.code = Code::denied,
           .side = Side::upstream,
@@ -265,6 +265,7 @@ void TlsStream::secured() {
   if (security_.has_client_auth) security_.client_certificate = peer_certificate(session_);
   SSL_certs_clear(session_);
   forget_trust(session_);
+  SSL_set_tlsext_status_ocsp_resp(session_, nullptr, 0);  // what was stapled
   certificates_.reset();
   trust_.reset();
   handler_->on_connected();
