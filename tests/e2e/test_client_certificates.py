@@ -89,6 +89,22 @@ def test_bad_certificates_are_refused(gateway, authority, clients, pair, tmp_pat
     assert is_refused(running, authority, clients.make("server", usage=ExtendedKeyUsageOID.SERVER_AUTH))
 
 
+def test_the_way_to_the_root_has_at_most_depth_authorities(gateway, authority, pair, tmp_path):
+    root = Authority(tmp_path / "root", "root")
+    first = Authority(tmp_path / "first", "first", parent=root)
+    second = Authority(tmp_path / "second", "second", parent=first)
+    cert, key = show(second, "far")
+    write(cert, cert.read_bytes() + second.path.read_bytes() + first.path.read_bytes(), 0o644)
+    assert status(ask(gateway(config(pair, root, ", depth: 2")), authority, (cert, key))) == 200
+    near = gateway(config(pair, root, ", depth: 1"))
+    assert is_refused(near, authority, (cert, key))
+    assert wait_until(lambda: "failed: certificate chain too long (client_certificate)" in near.stderr()), near.stderr()
+    cert, key = show(first, "near")
+    write(cert, cert.read_bytes() + first.path.read_bytes(), 0o644)
+    assert status(ask(near, authority, (cert, key))) == 200
+    assert is_refused(gateway(config(pair, root, ", depth: 0")), authority, (cert, key))
+
+
 def test_names_that_may(gateway, authority, clients, pair):
     running = gateway(config(pair, clients, ", names: ['*.good.example', exact.example, 'pre*']"))
     for name in ("a.good.example", "exact.example", "prefixed"):

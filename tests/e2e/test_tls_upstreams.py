@@ -1,10 +1,13 @@
 """TLS to upstreams: who is trusted, who the gateway says it is, what happens when a check fails, and that sessions resume."""
+import ipaddress
 import ssl
 
 import pytest
-from cryptography.x509.oid import ExtendedKeyUsageOID
+from cryptography import x509
+from cryptography.hazmat.primitives import serialization
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from harness.certificates import Authority, write
+from harness.certificates import Authority, new_key, pem_of, write
 from harness.client import RawClient, exchange, get, status
 from harness.gateway import wait_until
 from harness.upstream import RecordingUpstream, TlsUpstream
@@ -23,7 +26,7 @@ def secure_upstream(authority):
 
 def config(upstream, tls, extra=""):
     return f"""
-        upstreams: {{u: {{endpoints: [{upstream.address}], tls: {{{tls}}}, retries: 0}}}}
+        upstreams: {{u: {{endpoints: ['{upstream.address}'], tls: {{{tls}}}, retries: 0}}}}
         routes: [{{name: all, to: u}}]
         {extra}
     """
@@ -66,8 +69,52 @@ def test_the_address_is_verified_without_a_name(gateway, authority):
         assert upstream.names == [None]
 
 
+def names_of(*names):
+    return x509.SubjectAlternativeName(list(names))
+
+
+ip = lambda text: x509.IPAddress(ipaddress.ip_address(text))
+
+
+@pytest.mark.parametrize("host, names, is_trusted", [
+    ("127.0.0.1", [x509.DNSName("other"), ip("127.0.0.2"), ip("127.0.0.1")], True),
+    ("127.0.0.1", [ip("127.0.0.2")], False),
+    ("127.0.0.1", [x509.DNSName("127.0.0.1")], False),  # a name that looks like one
+    ("127.0.0.1", [ip("::ffff:127.0.0.1")], False),
+    ("127.0.0.1", [x509.DNSName("other")], False),  # the subject's common name is the address
+    ("::1", [ip("::1")], True),
+    ("::1", [ip("127.0.0.1")], False),
+], ids=["one of them", "another", "dns", "mapped", "subject", "v6", "v6 another"])
+def test_only_an_address_in_the_certificate_stands_for_an_address(gateway, authority, tmp_path, host, names, is_trusted):
+    """T02"""
+    key = new_key()
+    made = authority.sign(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, host)]), key, -1, 9,
+                          [names_of(*names), x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH])])
+    paths = tmp_path / "a.pem", tmp_path / "a.key"
+    write(paths[0], made.public_bytes(serialization.Encoding.PEM))
+    write(paths[1], pem_of(key))
+    with TlsUpstream(paths, host=host) as upstream:
+        running = gateway(config(upstream, f"ca: {authority.path}"))
+        answer = get(running.address)
+        assert (status(answer) == 200) == is_trusted
+        assert is_trusted or "IP address mismatch" in running.wait_log(lambda line: line["status"] == 502)["detail"]
+
+
+@pytest.mark.parametrize("asked, name, is_trusted", [
+    ("users.a.internal", "*.a.internal", True), ("USERS.internal", "users.Internal", True), ("x.users.a.internal", "*.a.internal", False),
+    ("a.internal", "*.a.internal", False), ("users.a.internal", "u*.a.internal", False), ("users.internal", "users.internal\0.evil", False),
+])
+def test_names_are_matched_label_by_label(gateway, authority, asked, name, is_trusted):
+    """T02"""
+    with TlsUpstream(authority.make(name, file="named")) as upstream:
+        running = gateway(config(upstream, f"ca: {authority.path}, server_name: {asked}"))
+        answer = get(running.address)
+        assert (status(answer) == 200) == is_trusted
+        assert is_trusted or "ostname mismatch" in running.wait_log(lambda line: line["status"] == 502)["detail"]
+
+
 def test_who_speaks_no_tls(gateway, upstream, authority):
-    running = gateway(config(upstream, f"ca: {authority.path}"))
+    running = gateway(config(upstream, f"ca: {authority.path}").replace("retries: 0", "retries: 0, connect_timeout: 1s"))
     upstream.default = (b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n",)
     answer = get(running.address)
     assert status(answer) in (502, 504)

@@ -27,13 +27,13 @@ def pem_of(key):
 
 
 class Authority:
-    """Signs certificates; `path` is its own, for clients to trust."""
+    """Signs certificates; `path` is its own, for clients to trust. `parent`: the authority that vouches for this one."""
 
-    def __init__(self, folder, name="test authority"):
+    def __init__(self, folder, name="test authority", parent=None):
         self.folder = pathlib.Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
         self.key, self.name = new_key(), x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-        self.certificate = self.sign(self.name, self.key, -1, 365, [x509.BasicConstraints(ca=True, path_length=None)])
+        self.certificate = (parent or self).sign(self.name, self.key, -1, 365, [x509.BasicConstraints(ca=True, path_length=None)])
         self.path = self.folder / f"{name.replace(' ', '-')}.pem"
         write(self.path, self.certificate.public_bytes(serialization.Encoding.PEM), 0o644)
 

@@ -25,9 +25,10 @@ class RecordingUpstream:
         self.clear()
         self.sockets = set()
         self.connections = 0
-        self.listener = socket.create_server((host, port), backlog=512)
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        self.listener = socket.create_server((host, port), family=family, backlog=512)
         self.port = self.listener.getsockname()[1]
-        self.address = f"{host}:{self.port}"
+        self.address = f"[{host}]:{self.port}" if ":" in host else f"{host}:{self.port}"
         threading.Thread(target=self.accept, daemon=True).start()
 
     def __enter__(self):
