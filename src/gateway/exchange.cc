@@ -78,7 +78,7 @@ http::ClientEvents* Exchange::begin(const ListenerPlan& listener, PlanSlots::Pin
   } else if (!pick_endpoint()) {
     answer(upstream_no_endpoint, "");
   } else {
-    connect(false);
+    connect(upstream::Wanted::any);
   }
   is_in_begin_ = false;
   if (state_ != State::over) return this;

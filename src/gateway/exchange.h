@@ -68,7 +68,7 @@ class Exchange final : private http::ClientEvents, private http::UpstreamEvents,
   policy::Facts facts_of(const http::Request& request) const;
 
   // ---- attempts
-  void connect(bool fresh_only);
+  void connect(upstream::Wanted wanted);
   bool pick_endpoint();
   bool begin_retry(bool is_counted);
   void start_request_body();

@@ -14,14 +14,14 @@ bool Exchange::pick_endpoint() {
   return endpoint_ != nullptr;
 }
 
-void Exchange::connect(bool fresh_only) {
+void Exchange::connect(upstream::Wanted wanted) {
   state_ = State::connecting;
   attempt_at_ = moved_at_ = worker_.loop().now();
   endpoint_->begin();
   if (has_deadline()) arm_timer();
   // A WebSocket has its connection to itself, from its first byte (S20).
-  fresh_only |= view_.request().asks_websocket;
-  attempt_.start(worker_.pool(), *endpoint_, decision_.target->timeouts, fresh_only, *this);
+  if (view_.request().asks_websocket) wanted = upstream::Wanted::own;
+  attempt_.start(worker_.pool(), *endpoint_, decision_.target->timeouts, wanted, *this);
 }
 
 void Exchange::on_connection(http::UpstreamConnection& connection, bool is_reused) {
@@ -53,7 +53,7 @@ void Exchange::on_no_connection(Error error) {
   if (!error.retryable) {
     retry_note_ = "not retried: the gateway itself is at fault";
   } else if (begin_retry(error.code != Code::refused && !is_full)) {
-    return connect(false);
+    return connect(upstream::Wanted::any);
   }
   if (is_tls) return answer(upstream_tls_failed, error.what);
   switch (error.code) {
@@ -158,7 +158,7 @@ void Exchange::on_upstream_failed(Error error) {
     has_retried_stale_ = true;
     worker_.metrics().retries.add();
     endpoint_ = failed;
-    return connect(true);
+    return connect(upstream::Wanted::fresh);
   }
   if (!is_head_sent_) retry_note_ = why_not_retried(error);
   answer(is_bad ? upstream_response_malformed : upstream_reset, error.what);

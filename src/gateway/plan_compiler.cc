@@ -101,7 +101,9 @@ class Compiler {
         continue;
       }
       std::shared_ptr<const net::tls::ClientContext> tls;
-      if (entry.value.tls) tls = compile_tls(*entry.value.tls, entry.value.protocol == upstream::Protocol::http2 ? "h2" : "http/1.1", "upstreams." + entry.key + ".tls", kept_.tls, diagnostics_);
+      if (entry.value.tls)
+        tls = compile_tls(*entry.value.tls, entry.value.alpn(), "upstreams." + entry.key + ".tls", kept_.tls,
+                          diagnostics_);
       plan_->groups.push_back(upstream::Group::make(entry.key, entry.value, kept_.endpoints, std::move(tls)));
       groups_.emplace(entry.key, plan_->groups.back().get());
     }

@@ -3,6 +3,9 @@
 #include <string.h>
 
 #include <chrono>
+#include <utility>
+
+#include "net/tls/protocol_list.h"
 
 namespace sluice::gateway {
 
@@ -212,9 +215,9 @@ std::shared_ptr<const net::tls::ClientCredentials> load_credentials(
 }
 
 // What makes a context what it is, but for what its files hold.
-std::string key_of(const upstream::UpstreamTlsConfig& config, const std::string& protocol) {
-  std::string key =
-      protocol + std::to_string(config.insecure_skip_verify) + std::to_string(static_cast<int>(config.min_version));
+std::string key_of(const upstream::UpstreamTlsConfig& config, const std::vector<std::string>& protocols) {
+  std::string key = net::tls::wire_form(protocols) + std::to_string(config.insecure_skip_verify) +
+                    std::to_string(static_cast<int>(config.min_version));
   for (const auto* const text : {&config.ca, &config.server_name, &config.cert, &config.key}) key += '\n' + **text;
   return key;
 }
@@ -222,9 +225,9 @@ std::string key_of(const upstream::UpstreamTlsConfig& config, const std::string&
 }  // namespace
 
 std::shared_ptr<const net::tls::ClientContext> compile_tls(const upstream::UpstreamTlsConfig& config,
-                                                           const std::string& protocol, const std::string& path,
+                                                           std::vector<std::string> protocols, const std::string& path,
                                                            KeptTls& kept, config::Diagnostics& diagnostics) {
-  std::string key = key_of(config, protocol);
+  std::string key = key_of(config, protocols);
   const auto found = kept.client_contexts.find(key);
   const auto known = found == kept.client_contexts.end() ? nullptr : found->second.context;
   const auto credentials =
@@ -246,7 +249,7 @@ std::shared_ptr<const net::tls::ClientContext> compile_tls(const upstream::Upstr
   auto made = net::tls::ClientContext::make({.min_version = config.min_version,
                                              .server_name = *config.server_name,
                                              .verifies = !config.insecure_skip_verify,
-                                             .protocols = {protocol}},
+                                             .protocols = std::move(protocols)},
                                             credentials);
   if (!made) {
     diagnostics.error(config.place, "bad_certificate", path, made.error());

@@ -44,9 +44,9 @@ std::shared_ptr<net::tls::ServerContext> compile_tls(const ListenerTlsConfig& co
                                                      KeptTls& kept, config::Diagnostics& diagnostics);
 
 // The same for `tls` of an upstream. Where nothing has changed it is the one that was made before.
-// `protocol`: offered by ALPN, "h2" or "http/1.1".
+// `protocols`: as above.
 std::shared_ptr<const net::tls::ClientContext> compile_tls(const upstream::UpstreamTlsConfig& config,
-                                                           const std::string& protocol, const std::string& path,
+                                                           std::vector<std::string> protocols, const std::string& path,
                                                            KeptTls& kept, config::Diagnostics& diagnostics);
 
 // What a file of `ticket_keys` holds now.

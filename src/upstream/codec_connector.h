@@ -5,7 +5,7 @@
 
 #include "http/h1/client_connection.h"
 #include "http/h2/client_connection.h"
-#include "net/tls/stream.h"
+#include "net/tls/client_sessions.h"
 #include "upstream/pool.h"
 
 namespace sluice::upstream {
@@ -14,18 +14,17 @@ class CodecConnector final : public Connector {
  public:
   explicit CodecConnector(net::Loop& loop) : loop_(loop) {}
 
+  // `automatic`: with `tls` what the peer chooses by ALPN, HTTP/1.1 when it chooses nothing; in the clear HTTP/1.1.
   std::unique_ptr<http::UpstreamConnection> connect(const net::Address& to, Protocol protocol, const TlsPtr& tls,
-                                                    http::UpstreamConnectionOwner& owner) override {
-    const auto dial = [&](net::StreamHandler& handler) {
-      return tls == nullptr ? loop_.connect(to, handler) : net::tls::connect(loop_, to, handler, tls, sessions_);
-    };
-    if (protocol == Protocol::http2)
-      return std::make_unique<http::h2::ClientConnection>(loop_, to, http2_settings_, memory_, owner, dial);
-    return std::make_unique<http::h1::ClientConnection>(loop_, dial, http1_settings_, owner);
-  }
+                                                    http::UpstreamConnectionOwner& owner) override;
   const http::h2::SessionMemory& memory() const { return memory_; }
 
  private:
+  class Negotiated;
+  using Dial = http::h2::ClientConnection::Dial;
+  std::unique_ptr<http::UpstreamConnection> speak(bool is_http2, const net::Address& to, const Dial& dial,
+                                                  http::UpstreamConnectionOwner& owner);
+
   net::Loop& loop_;
   net::tls::ClientSessions sessions_;
   // Connections refer to them: the connector outlives the pool.

@@ -105,6 +105,11 @@ bool UpstreamConfig::read(const config::Node& node, UpstreamConfig& out, config:
 
 void UpstreamConfig::schema(config::SchemaWriter& schema) { schema.structure(config::struct_info<UpstreamConfig>()); }
 
+std::vector<std::string> UpstreamConfig::alpn() const {
+  if (protocol == Protocol::http1) return {"http/1.1"};
+  return protocol == Protocol::http2 ? std::vector<std::string>{"h2"} : std::vector<std::string>{"h2", "http/1.1"};
+}
+
 Timeouts merge(const Timeouts& base, const TimeoutsConfig& changes) {
   return {.connect = pick(base.connect, changes.connect),
           .first_byte = pick(base.first_byte, changes.first_byte),

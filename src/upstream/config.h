@@ -204,7 +204,9 @@ struct UpstreamConfig {
             "in flight for its weight. `round_robin`: in turn, by weight. Both are exact across workers."),
         field("protocol", &UpstreamConfig::protocol,
               "What is spoken to the endpoints. `http2` in the clear is by prior knowledge: many requests share a "
-              "connection. `auto`: `http1`."),
+              "connection. `auto`: with `tls` what the endpoint chooses in the handshake (ALPN) of `http2` and "
+              "`http1`; in "
+              "the clear `http1`."),
         field("connect_timeout", &UpstreamConfig::connect_timeout, milliseconds{1}, hours{1},
               "Time for one connection to be made, its TLS handshake included. Past it, another endpoint is tried."),
         field("first_byte_timeout", &UpstreamConfig::first_byte_timeout, milliseconds{1}, hours{24},
@@ -229,6 +231,7 @@ struct UpstreamConfig {
   static bool read(const config::Node& node, UpstreamConfig& out, config::ReadContext& context);
   static void schema(config::SchemaWriter& schema);
 
+  std::vector<std::string> alpn() const;  // what is offered in a handshake, the preferred first
   Timeouts timeouts() const { return {connect_timeout, first_byte_timeout, idle_timeout, request_timeout}; }
 };
 

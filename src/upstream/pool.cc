@@ -35,6 +35,7 @@ void Pool::adopt(std::span<const std::unique_ptr<const Group>> groups) {
       const bool is_other_protocol = std::exchange(shelf.protocol, group->protocol()) != group->protocol();
       if (is_other_protocol || shelf.tls != group->tls()) {
         shelf.tls = group->tls();
+        shelf.speaks_http1 = false;
         shelf.connecting = nullptr;  // nobody joins what is being made under other terms
         empty(shelf);
       }
@@ -57,7 +58,7 @@ Shelf& Pool::shelf_of(Endpoint& endpoint) {
   return *shelf;
 }
 
-Link& Pool::connect(Shelf& shelf) {
+Link& Pool::connect(Shelf& shelf, Protocol protocol) {
   if (free_links_.empty()) free_links_.push_back(&links_.emplace_back(*this));
   Link& link = *free_links_.back();
   free_links_.pop_back();
@@ -66,9 +67,10 @@ Link& Pool::connect(Shelf& shelf) {
   ++shelf.links;
   shelf.endpoint->count_connect();
   counters_.connects.add();
-  if (shelf.protocol == Protocol::http2) shelf.connecting = &link;
+  if (protocol == shelf.protocol && shelf.may_share()) shelf.connecting = &link;
   link.tls_ = shelf.tls;
-  link.connection_ = connector_.connect(shelf.endpoint->address(), shelf.protocol, shelf.tls, link);
+  link.protocol_ = protocol;
+  link.connection_ = connector_.connect(shelf.endpoint->address(), protocol, shelf.tls, link);
   return link;
 }
 
@@ -90,7 +92,7 @@ Link* Pool::take_idle(Shelf& shelf) {
 
 Link* Pool::take_shared(Shelf& shelf) {
   for (Link* const link : shelf.shared) {
-    if (link->connection_->room() == 0 || link->tls_ != shelf.tls) continue;
+    if (link->connection_->room() == 0 || is_outdated(*link)) continue;
     // An old one is used up, not cut: who is on it stays.
     const KeepAliveConfig& limits = shelf.keep_alive;
     if (limits.max_age.count() > 0 && loop_.now() - link->opened_at_ >= limits.max_age) continue;
@@ -124,16 +126,35 @@ void Pool::hand_out(Link& link) {
     while (Attempt* const attempt = link.take_waiter()) attempt->events_->on_no_connection(error);
     return;
   }
-  Link& more = connect(*link.shelf_);  // the peer allows fewer than had come
+  Link& more = connect(*link.shelf_, link.shelf_->protocol);  // the peer allows fewer than had come
   while (Attempt* const attempt = link.take_waiter(false)) more.add_waiter(*attempt);
+}
+
+void Pool::disperse(Link& link) {
+  Shelf& shelf = *link.shelf_;
+  while (link.waiters_ > 1) {
+    Attempt& other = *link.attempt_->next_;
+    link.remove_waiter(other);
+    if (shelf.endpoint->begin_pending()) {
+      connect(shelf, shelf.protocol).add_waiter(other);
+    } else {
+      other.link_ = nullptr;
+      other.timer_.cancel();
+      other.events_->on_no_connection(too_many_pending);
+    }
+  }
+}
+
+bool Pool::is_outdated(const Link& link) const {
+  const Shelf& shelf = *link.shelf_;
+  return link.tls_ != shelf.tls || link.protocol_ != shelf.protocol;
 }
 
 void Pool::put_back_shared(Link& link) {
   Shelf& shelf = *link.shelf_;
   link.idle_since_ = loop_.now();
   Counter* why = why_close(link);
-  if (is_draining_ || !shelf.is_kept || shelf.protocol != Protocol::http2 || link.tls_ != shelf.tls)
-    why = &counters_.closed_removed;
+  if (is_draining_ || !shelf.is_kept || is_outdated(link)) why = &counters_.closed_removed;
   if (why == nullptr && shelf.keep_alive.max_idle == 0) why = &counters_.closed_surplus;
   if (why != nullptr) {
     why->add();
@@ -147,7 +168,7 @@ void Pool::put_back(Link& link) {
   Shelf& shelf = *link.shelf_;
   link.idle_since_ = loop_.now();
   Counter* why = why_close(link);
-  if (is_draining_ || !shelf.is_kept || link.tls_ != shelf.tls) why = &counters_.closed_removed;
+  if (is_draining_ || !shelf.is_kept || is_outdated(link)) why = &counters_.closed_removed;
   if (why == nullptr && shelf.keep_alive.max_idle == 0) why = &counters_.closed_surplus;
   if (why != nullptr) {
     why->add();
@@ -260,8 +281,11 @@ void Link::on_connected(http::UpstreamConnection& connection) {
   pool_.counters_.opened.add();
   pool_.counters_.open.add();
   if (shelf_->connecting == this) shelf_->connecting = nullptr;
+  if (protocol_ == Protocol::automatic && !pool_.is_outdated(*this)) shelf_->speaks_http1 = !connection.is_shared();
   if (connection.is_shared()) return pool_.share(*this);
-  take_waiter()->events_->on_connection(connection, false);
+  if (waiters_ > 1) pool_.disperse(*this);
+  Attempt* const first = take_waiter();
+  first != nullptr ? first->events_->on_connection(connection, false) : pool_.put_back(*this);
 }
 
 void Link::on_connect_failed(http::UpstreamConnection&, Error error) {
@@ -315,23 +339,24 @@ void Link::on_unusable(http::UpstreamConnection&) {
 // ---- Attempt
 // -----------------------------------------------------------------------------------------------------------
 
-void Attempt::start(Pool& pool, Endpoint& endpoint, const Timeouts& timeouts, bool fresh_only, AttemptEvents& events) {
+void Attempt::start(Pool& pool, Endpoint& endpoint, const Timeouts& timeouts, Wanted wanted, AttemptEvents& events) {
   Shelf& shelf = pool.shelf_of(endpoint);
-  if (shelf.protocol == Protocol::http2) {
+  const bool is_alone = wanted == Wanted::own && shelf.protocol != Protocol::http2;
+  if (!is_alone) {
     if (Link* const shared = pool.take_shared(shelf)) return events.on_connection(*shared->connection_, true);
-    if (shelf.connecting != nullptr && shelf.connecting->waiters_ < Pool::most_waiters) {
-      events_ = &events;
-      shelf.connecting->add_waiter(*this);
-      return pool.loop_.set_timer(timer_, timeouts.connect);
-    }
-    fresh_only = true;
+    Link* const idle = wanted == Wanted::any ? pool.take_idle(shelf) : nullptr;
+    if (idle != nullptr) return events.on_connection(*idle->connection_, true);
+    if (shelf.connecting != nullptr && shelf.connecting->waiters_ < Pool::most_waiters)
+      return wait_for(*shelf.connecting, timeouts, events);
   }
-  if (Link* const idle = fresh_only ? nullptr : pool.take_idle(shelf); idle != nullptr)
-    return events.on_connection(*idle->connection_, true);
   if (!endpoint.begin_pending()) return events.on_no_connection(too_many_pending);
+  wait_for(pool.connect(shelf, is_alone ? Protocol::http1 : shelf.protocol), timeouts, events);
+}
+
+void Attempt::wait_for(Link& link, const Timeouts& timeouts, AttemptEvents& events) {
   events_ = &events;
-  pool.connect(shelf).add_waiter(*this);
-  pool.loop_.set_timer(timer_, timeouts.connect);
+  link.add_waiter(*this);
+  link.pool_.loop_.set_timer(timer_, timeouts.connect);
 }
 
 void Attempt::cancel() {
@@ -339,7 +364,7 @@ void Attempt::cancel() {
   Link& link = *std::exchange(link_, nullptr);
   timer_.cancel();
   link.remove_waiter(*this);
-  if (link.waiters_ > 0) return;
+  if (link.waiters_ > 0 || link.state_ != Link::State::connecting) return;
   link.pool_.counters_.connects_cancelled.add();
   link.pool_.discard(link);
 }

@@ -8,6 +8,10 @@
 //
 // A connection of HTTP/2 is shared: it stays on its shelf while exchanges use it, and takes more as long as it has
 // room. Who asks while the first one to an endpoint is being made waits for that one.
+//
+// With `protocol: auto` the TLS handshake tells which of the two it is. Until the first one has told, the pool reckons
+// with HTTP/2; when it is HTTP/1.1, who has waited for it gets a connection of its own, and the pool reckons with that
+// from then on.
 
 #include <cstdint>
 #include <deque>
@@ -59,6 +63,13 @@ class AttemptEvents {
   ~AttemptEvents() = default;
 };
 
+// Which connection an attempt takes.
+enum class Wanted : std::uint8_t {
+  any,    // a pooled one, or one that many share; else a new one
+  fresh,  // none that was idle, as after a stale one; one that many share will do
+  own,  // a new one of HTTP/1.1 that is nobody else's before or after (a WebSocket's); with `protocol: http2` as fresh
+};
+
 // An exchange's wait for a connection; stands inside the exchange. Dropping it cancels it.
 class Attempt {
  public:
@@ -69,9 +80,9 @@ class Attempt {
 
   // Asks for a connection to `endpoint`, which the caller's plan keeps alive. A pooled one is handed over before
   // start() returns, and so is the refusal of one too many (`max_pending`): make it the last thing a function does.
-  // `fresh_only` opens one in any case, unless connections are shared. Not while waiting.
+  // Not while waiting.
   //   cost  no allocation when a connection is reused
-  void start(Pool& pool, Endpoint& endpoint, const Timeouts& timeouts, bool fresh_only, AttemptEvents& events);
+  void start(Pool& pool, Endpoint& endpoint, const Timeouts& timeouts, Wanted wanted, AttemptEvents& events);
   // Gives the connect up; no event follows. Does nothing when not waiting.
   void cancel();
   bool is_waiting() const { return link_ != nullptr; }
@@ -80,6 +91,7 @@ class Attempt {
   friend class Link;
   friend class Pool;
   void on_timeout();
+  void wait_for(Link& link, const Timeouts& timeouts, AttemptEvents& events);
 
   Link* link_ = nullptr;     // that is connecting for us
   Attempt* next_ = nullptr;  // who waits for the same
@@ -118,6 +130,7 @@ class Link final : public http::UpstreamConnectionOwner {
   Instant opened_at_{};
   Instant idle_since_{};
   Connector::TlsPtr tls_;  // that the connection was made with
+  Protocol protocol_ = Protocol::automatic;  // the same: what was asked for
   State state_ = State::free;
 };
 
@@ -127,13 +140,18 @@ struct Shelf {
   KeepAliveConfig keep_alive;
   Protocol protocol = Protocol::automatic;
   Connector::TlsPtr tls;  // null: in the clear
+  bool speaks_http1 = false;  // what the last handshake of an `auto` has told
   bool is_kept = false;     // the plan in force has the endpoint
   std::uint32_t links = 0;  // idle, in use and connecting
   std::uint32_t idle = 0;
   Link* oldest = nullptr;  // of the idle ones, by the time they became idle
   Link* newest = nullptr;
   std::vector<Link*> shared;   // connections that many exchanges use, the first one made first
-  Link* connecting = nullptr;  // one that will be shared
+  Link* connecting = nullptr;  // one that will, or may, be shared
+
+  bool may_share() const {
+    return protocol == Protocol::http2 || (protocol == Protocol::automatic && tls != nullptr && !speaks_http1);
+  }
 };
 
 class Pool {
@@ -172,11 +190,13 @@ class Pool {
   friend class Link;
 
   Shelf& shelf_of(Endpoint& endpoint);
-  Link& connect(Shelf& shelf);           // begins to
+  Link& connect(Shelf& shelf, Protocol protocol);  // begins to
   Link* take_idle(Shelf& shelf);         // null when there is none of use
   Link* take_shared(Shelf& shelf);       // the same, of those with room
   void share(Link& link);                // is connected: to be used by many
   void hand_out(Link& link);             // to those who wait for it
+  void disperse(Link& link);             // all but the first of them: each gets one of its own
+  bool is_outdated(const Link& link) const;  // made under other terms than its shelf has
   void put_back_shared(Link& link);      // no exchange uses it any more
   void put_back(Link& link);             // after an exchange
   void discard(Link& link);              // closes; the link is free, and its shelf may be gone

@@ -60,10 +60,12 @@ struct FakeConnector final : Connector {
     made->is_many = protocol == Protocol::http2;
     made->takes = room;
     last = made.get();
+    last_protocol = protocol;
     ++made_count;
     return made;
   }
   FakeConnection* last = nullptr;
+  Protocol last_protocol = Protocol::automatic;
   std::uint32_t room = 0;  // of connections that speak HTTP/2
   int made_count = 0;
   int alive = 0;
@@ -103,13 +105,13 @@ class PoolTest : public ::testing::Test {
   }
   Endpoint& endpoint(std::size_t at = 0) { return *groups[0]->members()[at].endpoint; }
 
-  void start(Waiter& waiter, std::size_t at = 0, bool fresh_only = false) {
-    waiter.attempt.start(pool, endpoint(at), groups[0]->timeouts(), fresh_only, waiter);
+  void start(Waiter& waiter, std::size_t at = 0, Wanted wanted = Wanted::any) {
+    waiter.attempt.start(pool, endpoint(at), groups[0]->timeouts(), wanted, waiter);
   }
   // A connection in use that was opened for it.
   FakeConnection* open(std::size_t at = 0) {
     Waiter waiter;
-    start(waiter, at, true);
+    start(waiter, at, Wanted::fresh);
     connector.last->connected();
     return waiter.take();
   }
@@ -219,6 +221,120 @@ TEST_F(SharedPoolTest, AnotherProtocolTakesTheirPlace) {
   EXPECT_EQ(connector.alive, 0);
   open()->idle();
   EXPECT_FALSE(connector.last->is_shared());
+}
+
+// ---- connections whose handshake tells what they speak
+
+class NegotiatedPoolTest : public PoolTest {
+ protected:
+  NegotiatedPoolTest() {
+    connector.room = 2;
+    adopt(Protocol::automatic);
+  }
+  void adopt(Protocol protocol, std::uint32_t max_pending = 1024) {
+    UpstreamConfig config = config_of({1});
+    config.protocol = protocol;
+    config.max_pending = max_pending;
+    groups.clear();
+    groups.push_back(Group::make("users", config, store, tls));
+    pool.adopt(groups);
+  }
+  FakeConnection& connected(bool is_http2) {
+    FakeConnection& connection = *connector.last;
+    connection.is_many = is_http2;
+    connection.connected();
+    return connection;
+  }
+
+  Connector::TlsPtr tls = net::tls::ClientContext::make({.verifies = false}).value();
+};
+
+TEST_F(NegotiatedPoolTest, Http2IsSharedByAllWhoWaited) {
+  Waiter first, second;
+  start(first);
+  start(second);
+  EXPECT_EQ(connector.made_count, 1);
+  FakeConnection& connection = connected(true);
+  EXPECT_EQ(first.connection, &connection);
+  EXPECT_EQ(second.connection, &connection);
+  EXPECT_EQ(take(), &connection);
+  connection.idle();
+  EXPECT_EQ(idle(), 1);
+  EXPECT_EQ(take(), &connection);
+}
+
+TEST_F(NegotiatedPoolTest, WithHttp1WhoHasWaitedGetsOneOfItsOwn) {
+  Waiter first, second, third, late;
+  for (Waiter* const waiter : {&first, &second, &third}) start(*waiter);
+  FakeConnection& connection = connected(false);
+  EXPECT_EQ(first.take(), &connection);
+  EXPECT_EQ(second.events + third.events, 0);
+  EXPECT_EQ(connector.made_count, 3);
+  FakeConnection& for_third = connected(false);
+  EXPECT_EQ(third.take(), &for_third);
+  EXPECT_EQ(second.events, 0);
+  start(late);  // it is known by now: nobody waits for another's
+  EXPECT_EQ(connector.made_count, 4);
+  connection.idle();
+  EXPECT_EQ(take(), &connection);
+}
+
+TEST_F(NegotiatedPoolTest, WithHttp1NoMoreThanMaxPendingAreMadeAtOnce) {
+  adopt(Protocol::automatic, 1);
+  Waiter first, second, third;
+  for (Waiter* const waiter : {&first, &second, &third}) start(*waiter);
+  second.at_failure = third.at_failure = [&] { first.attempt.cancel(); };  // whatever they may do
+  FakeConnection& connection = connected(false);
+  EXPECT_EQ(second.events, 0);
+  EXPECT_EQ(third.error.code, Code::exhausted);
+  EXPECT_EQ(first.events, 0);
+  EXPECT_EQ(take(), &connection) << "nobody needed it any more: it is idle";
+  connected(false);
+  EXPECT_EQ(second.events, 1);
+  EXPECT_EQ(endpoint().totals().pending, 0);
+}
+
+TEST_F(NegotiatedPoolTest, AnEndpointMayChangeItsMind) {
+  Waiter first, second, third;
+  start(first);
+  connected(false);
+  FakeConnection* const old = first.take();
+  start(second);
+  connected(true);
+  EXPECT_EQ(second.connection, connector.last);
+  start(third);
+  EXPECT_EQ(third.take(), second.connection);
+  old->idle();
+  EXPECT_EQ(take(), second.connection) << "shared ones first";
+  connector.last->takes = 0;
+  EXPECT_EQ(take(), old);
+}
+
+TEST_F(NegotiatedPoolTest, OneOfItsOwnIsNeitherWaitedForNorShared) {
+  Waiter shared, own, late;
+  start(shared);
+  start(own, 0, Wanted::own);
+  EXPECT_EQ(connector.made_count, 2);
+  EXPECT_EQ(connector.last_protocol, Protocol::http1);
+  connected(false);
+  EXPECT_EQ(own.events, 1);
+  start(late);
+  EXPECT_EQ(connector.made_count, 2) << "what it speaks says nothing of the others";
+  own.take()->idle();
+  EXPECT_EQ(connector.alive, 1);
+}
+
+TEST_F(NegotiatedPoolTest, OtherTermsForgetWhatWasLearnt) {
+  Waiter first, second, third;
+  start(first);
+  connected(false);
+  adopt(Protocol::http1);
+  first.take()->idle();
+  EXPECT_EQ(connector.alive, 0);
+  adopt(Protocol::automatic);
+  start(second);
+  start(third);
+  EXPECT_EQ(connector.made_count, 2);
 }
 
 TEST_F(PoolTest, OpensOneAndUsesItAgain) {
@@ -533,7 +649,7 @@ TEST_F(PoolTest, ServesExchangesOfAnOldPlanWithoutKeeping) {
   groups.clear();
   pool.adopt(groups);
   Waiter waiter;
-  waiter.attempt.start(pool, *old[0]->members()[0].endpoint, old[0]->timeouts(), false, waiter);
+  waiter.attempt.start(pool, *old[0]->members()[0].endpoint, old[0]->timeouts(), Wanted::any, waiter);
   connector.last->connected();
   waiter.take()->idle();
   EXPECT_EQ(connector.alive, 0);
@@ -572,7 +688,7 @@ TEST_F(PoolTest, ManyConnectionsComeAndGo) {
   for (int i = 0; i < 20'000; ++i) {
     const std::size_t at = random.next() % 2;
     Waiter waiter;
-    start(waiter, at, random.next() % 8 == 0);
+    start(waiter, at, random.next() % 8 == 0 ? Wanted::fresh : Wanted::any);
     if (waiter.attempt.is_waiting()) random.next() % 8 == 0 ? connector.last->refused() : connector.last->connected();
     if (FakeConnection* const got = waiter.take()) {
       ASSERT_EQ(got->address, endpoint(at).address());

@@ -4,7 +4,7 @@ build_packages=(clang-19 lld-19 cmake ninja-build pkg-config libstdc++-12-dev li
   libcli11-dev libxxhash-dev libmimalloc-dev libssl-dev libnghttp2-dev)
 # node-llhttp: the C sources of a second HTTP/1 parser, compared with ours in fuzz targets.
 test_packages=(libgtest-dev libgmock-dev libclang-rt-19-dev llvm-19 node-llhttp python3 python3-pytest python3-pytest-xdist python3-yaml
-  python3-jsonschema python3-cryptography openssl curl faketime iproute2 nghttp2-client python3-h2 python3-hpack
+  python3-jsonschema python3-cryptography openssl curl faketime iproute2 nghttp2-client nghttp2-server python3-h2 python3-hpack
   python3-grpcio python3-websockets)
 demo_packages=(openssl) # makes the sample system's certificate
 lint_packages=(clang-format-19 clang-tidy-19 python3)

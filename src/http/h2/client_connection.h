@@ -46,6 +46,7 @@ class ClientConnection final : public UpstreamConnection, private net::StreamHan
   const ClientSettings& settings() const { return settings_; }
   std::vector<HeaderField>& fields() { return fields_; }  // of a head that is being written: kept for its memory
   HeadDigits& digits() { return digits_; }
+  std::string_view scheme() const { return stream_->security() != nullptr ? "https" : "http"; }
   void want_write() { loop_.at_turn_end(turn_end_); }
   void make_due(ClientStream& stream);
 

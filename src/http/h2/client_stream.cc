@@ -30,7 +30,7 @@ void ClientStream::begin(const RequestHead& head, Arena& arena, UpstreamEvents& 
   is_complete_ = head.body.is_empty();
   std::vector<HeaderField>& fields = connection_.fields();
   HeadDigits& digits = connection_.digits();
-  if (!request_fields(head, "http", digits, fields)) {
+  if (!request_fields(head, connection_.scheme(), digits, fields)) {
     is_closed_ = true;  // the session never knew it
     lose({.code = Code::malformed, .side = Side::gateway, .what = "the request cannot be written"});
   } else if (!connection_.session().submit_request(*this, fields, !is_complete_)) {

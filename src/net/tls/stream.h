@@ -9,6 +9,7 @@
 //   - Between messages a connection holds no buffer.
 
 #include <memory>
+#include <string_view>
 
 #include "net/loop.h"
 #include "net/security.h"
@@ -23,8 +24,9 @@ namespace sluice::net::tls {
 StreamPtr accept(Loop& loop, StreamPtr stream, std::shared_ptr<const ServerContext> context);
 
 // Connects, and shakes hands. A peer that is not who it should be is on_failed() with Code::denied and the check that
-// failed as its text; nothing was sent to it then. `sessions` is of this loop and outlives the stream.
+// failed as its text; nothing was sent to it then. `sessions` is of this loop and outlives the stream. `protocol`: what
+// ALPN offers in place of the context's; empty: those.
 StreamPtr connect(Loop& loop, const Address& to, StreamHandler& handler, std::shared_ptr<const ClientContext> context,
-                  ClientSessions& sessions);
+                  ClientSessions& sessions, std::string_view protocol = {});
 
 }  // namespace sluice::net::tls

@@ -10,6 +10,7 @@
 #include <cstring>
 #include <utility>
 
+#include "net/tls/protocol_list.h"
 #include "net/tls/stream.h"
 #include "net/tls/tls_bio.h"
 
@@ -46,8 +47,8 @@ int keep_session(ssl_st* connection, ssl_session_st* session) {
 }
 
 StreamPtr connect(Loop& loop, const Address& to, StreamHandler& handler, std::shared_ptr<const ClientContext> context,
-                  ClientSessions& sessions) {
-  return StreamPtr(new TlsStream(static_cast<SocketLoop&>(loop), to, handler, std::move(context), sessions));
+                  ClientSessions& sessions, std::string_view protocol) {
+  return StreamPtr(new TlsStream(static_cast<SocketLoop&>(loop), to, handler, std::move(context), sessions, protocol));
 }
 
 // Every backend's loop is a SocketLoop (net/socket_loop.h).
@@ -66,7 +67,8 @@ TlsStream::TlsStream(SocketLoop& loop, StreamPtr stream, std::shared_ptr<const S
 }
 
 TlsStream::TlsStream(SocketLoop& loop, const Address& to, StreamHandler& handler,
-                     std::shared_ptr<const ClientContext> context, ClientSessions& sessions)
+                     std::shared_ptr<const ClientContext> context, ClientSessions& sessions,
+                     std::string_view protocol)
     : loop_(loop),
       handler_(&handler),
       session_(SSL_new(context->native())),
@@ -75,7 +77,7 @@ TlsStream::TlsStream(SocketLoop& loop, const Address& to, StreamHandler& handler
       sessions_(&sessions) {
   attach();
   SSL_set_connect_state(session_);
-  const bool is_ready = expect_peer(to);
+  const bool is_ready = expect_peer(to) && offer(protocol);
   inner_ = loop.connect(to, *this);
   if (!is_ready) std::abort();  // out of memory
 }
@@ -90,7 +92,6 @@ void TlsStream::attach() {
 // Whom the client's end asks for, and what the certificate that comes must say (RFC 9525).
 bool TlsStream::expect_peer(const Address& to) {
   const ClientSettings& settings = client_context_->settings();
-  const std::string& protocols = client_context_->protocols();
   X509_VERIFY_PARAM* const expected = SSL_get0_param(session_);
   X509_VERIFY_PARAM_set_hostflags(expected, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
   if (settings.server_name.empty()) {
@@ -100,9 +101,6 @@ bool TlsStream::expect_peer(const Address& to) {
              SSL_set1_host(session_, settings.server_name.c_str()) != 1) {
     return false;
   }
-  if (!protocols.empty() && SSL_set_alpn_protos(session_, reinterpret_cast<const unsigned char*>(protocols.data()),
-                                                static_cast<unsigned int>(protocols.size())) != 0)
-    return false;
   if (credentials_->trust != nullptr) credentials_->trust->use_for(session_);
   if (credentials_->certificate != nullptr)
     (void)credentials_->certificate->use_for(session_);  // it was opened when it was read
@@ -111,6 +109,13 @@ bool TlsStream::expect_peer(const Address& to) {
     SSL_SESSION_free(known);
   }
   return true;
+}
+
+// By ALPN (RFC 7301): `protocol`, or what the context has when it is empty.
+bool TlsStream::offer(std::string_view protocol) {
+  const std::string list = protocol.empty() ? client_context_->protocols() : wire_form({std::string(protocol)});
+  return list.empty() || SSL_set_alpn_protos(session_, reinterpret_cast<const unsigned char*>(list.data()),
+                                             static_cast<unsigned int>(list.size())) == 0;
 }
 
 TlsStream::~TlsStream() {

@@ -30,7 +30,7 @@ class TlsStream final : public Stream, private StreamHandler, private Deferred {
 
   TlsStream(SocketLoop& loop, StreamPtr stream, std::shared_ptr<const ServerContext> context);
   TlsStream(SocketLoop& loop, const Address& to, StreamHandler& handler, std::shared_ptr<const ClientContext> context,
-            ClientSessions& sessions);
+            ClientSessions& sessions, std::string_view protocol);
   TlsStream(const TlsStream&) = delete;
 
   void set_handler(StreamHandler& handler) override;
@@ -76,6 +76,7 @@ class TlsStream final : public Stream, private StreamHandler, private Deferred {
 
   void attach();
   bool expect_peer(const Address& to);
+  bool offer(std::string_view protocol);
   Error handshake_error() const;
   void advance();
   void shake_hands();

@@ -1,4 +1,5 @@
-"""An HTTP/2 service by Python's h2, in the clear with prior knowledge: records requests and answers by a function."""
+"""An HTTP/2 service by Python's h2, in the clear with prior knowledge: records requests and answers by a function. Over TLS
+it is a part of TlsUpstream."""
 import socket
 import threading
 
@@ -48,9 +49,12 @@ class Service:
             except OSError:
                 return
             accepted.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            connection = Connection(self, accepted)
-            self.connections.append(connection)
-            threading.Thread(target=connection.serve, daemon=True).start()
+            threading.Thread(target=self.serve, args=(accepted,), daemon=True).start()
+
+    def serve(self, accepted):
+        connection = Connection(self, accepted)
+        self.connections.append(connection)
+        connection.serve()
 
 
 def echo(connection, stream, request):

@@ -116,13 +116,17 @@ class RecordingUpstream:
 
 class TlsUpstream(RecordingUpstream):
     """The same over TLS, with the certificate and key in `paths`. `clients`: the authority of those that it demands.
-    `names` and `peers` are what connections asked for and said they are, `resumed` whether each went on with a session."""
+    `names` and `peers` are what connections asked for and said they are, `resumed` whether each went on with a session.
+    `protocols` is what it takes by ALPN, the preferred first, and `chosen` what that came to; connections of `h2` are served
+    by the Service `http2`."""
 
-    def __init__(self, paths, clients=None, **options):
-        self.names, self.peers, self.resumed = [], [], []
+    def __init__(self, paths, clients=None, protocols=(), http2=None, **options):
+        self.names, self.peers, self.resumed, self.chosen, self.http2 = [], [], [], [], http2
         self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self.context.load_cert_chain(*paths)
         self.context.sni_callback = lambda _, name, __: self.names.append(name)
+        if protocols:
+            self.context.set_alpn_protocols(protocols)
         if clients:
             self.context.verify_mode = ssl.CERT_REQUIRED
             self.context.load_verify_locations(clients)
@@ -139,8 +143,12 @@ class TlsUpstream(RecordingUpstream):
         self.resumed.append(secured.session_reused)
         if certificate := secured.getpeercert():
             self.peers.append(dict(part[0] for part in certificate["subject"])["commonName"])
+        self.chosen.append(secured.selected_alpn_protocol())
         self.sockets.add(secured)
-        super().serve(secured)
+        if self.chosen[-1] == "h2":
+            self.http2.serve(secured)
+        else:
+            super().serve(secured)
 
 
 def receive(connection):
