@@ -81,8 +81,9 @@ inline constexpr Cause websocket_not_allowed{"websocket_not_allowed", 403, Side:
                                              "The request asks for a WebSocket, and its route has `websocket: false`."};
 inline constexpr Cause websocket_upstream_http2{
     "websocket_upstream_http2", 502, Side::gateway, "WebSocket not possible here",
-    "The request asks for a WebSocket, and its upstream has `protocol: http2`, over which the gateway carries none. Let "
-    "the route send to an upstream of the same service that speaks HTTP/1.1."};
+    "The request asks for a WebSocket, and its upstream has `protocol: http2` and does not announce that it takes one "
+    "(SETTINGS_ENABLE_CONNECT_PROTOCOL, RFC 8441). Let the route send to an upstream of the same service with "
+    "`protocol: http1`, or with `auto`."};
 inline constexpr Cause stream_idle{
     "stream_idle", 408, Side::client, "stream was idle",
     "No byte moved either way for the `idle_timeout` of `websocket` or `event_stream`. A WebSocket is closed with 1001."};

@@ -58,12 +58,7 @@ Decision decide(const Plan& plan, const ListenerPlan& listener, policy::Exchange
     return decision;
   }
   if (!run_chain(route.chain, exchange, decision)) return decision;
-  const Target& target = pick_target(route, exchange.facts().random);
-  if (exchange.request().asks_websocket && target.group->protocol() == upstream::Protocol::http2) {
-    exchange.reply(websocket_upstream_http2);
-    return decision;
-  }
-  decision.target = &target;
+  decision.target = &pick_target(route, exchange.facts().random);
   return decision;
 }
 

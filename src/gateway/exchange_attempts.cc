@@ -144,7 +144,10 @@ void Exchange::on_upstream_failed(Error error) {
   timer_.cancel();
   if (error.side == Side::gateway) {
     end_attempt(upstream::Outcome::gateway_failed, error.what);
-    return answer(error.code == Code::exhausted ? gateway_exhausted : request_field_refused, error.what);
+    return answer(error.code == Code::exhausted     ? gateway_exhausted
+                  : error.code == Code::unsupported ? websocket_upstream_http2
+                                                    : request_field_refused,
+                  error.what);
   }
   upstream::Endpoint* const failed = endpoint_;
   const bool is_stale = error.retryable && was_reused_;

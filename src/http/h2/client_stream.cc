@@ -19,18 +19,32 @@ constexpr std::size_t shared_part = 4;  // of the block it stands in, at least o
 void ClientStream::begin(const RequestHead& head, Arena& arena, UpstreamEvents& events) {
   events_ = &events;
   arena_ = &arena;
+  tunnel_.reset();
   trailers_ = request_trailers_ = {};
   failure_.reset();
   interim_.clear();
   sent_bytes_ = received_bytes_ = 0;
   interim_responses_ = trailer_bytes_ = 0;
-  is_closed_ = is_head_complete_ = is_head_whole_ = has_head_ = has_last_ = has_credit_ = is_room_wanted_ = false;
+  is_closed_ = is_head_complete_ = is_head_whole_ = has_head_ = has_last_ = has_told_end_ = has_credit_ =
+      is_room_wanted_ = false;
   is_on_wire_ = is_unprocessed_ = false;
   is_answer_to_head_ = head.method == "HEAD";
-  is_complete_ = head.body.is_empty();
+  asks_websocket_ = head.asks_websocket;
+  if (asks_websocket_) accept_ = websocket::accept_of(head.fields);
+  is_complete_ = head.body.is_empty() && !asks_websocket_;
+  submit(head);
+  connection_.want_write();
+}
+
+void ClientStream::submit(const RequestHead& head) {
   std::vector<HeaderField>& fields = connection_.fields();
   HeadDigits& digits = connection_.digits();
-  if (!request_fields(head, connection_.scheme(), digits, fields)) {
+  if (asks_websocket_ && !connection_.session().peer_takes_websockets()) {
+    is_closed_ = true;
+    lose({.code = Code::unsupported,
+          .side = Side::gateway,
+          .what = "the upstream does not announce SETTINGS_ENABLE_CONNECT_PROTOCOL"});
+  } else if (!request_fields(head, connection_.scheme(), digits, fields)) {
     is_closed_ = true;  // the session never knew it
     lose({.code = Code::malformed, .side = Side::gateway, .what = "the request cannot be written"});
   } else if (!connection_.session().submit_request(*this, fields, !is_complete_)) {
@@ -41,17 +55,20 @@ void ClientStream::begin(const RequestHead& head, Arena& arena, UpstreamEvents& 
           .what = "no more streams",
           .is_unsent = true});
   }
-  connection_.want_write();
 }
 
 // ---- facts
 
 void ClientStream::block_begin() {
+  // RFC 9113 section 8.5: a tunnel has DATA frames and nothing else.
+  if (tunnel_ && events_ != nullptr)
+    return lose({.code = Code::malformed, .side = Side::upstream, .what = "a HEADERS frame inside a WebSocket"});
   if (events_ != nullptr && !is_head_complete_) head_.start(*arena_, connection_.settings().head, is_answer_to_head_);
 }
 
 void ClientStream::add_field(std::string_view name, std::string_view value) {
   if (events_ == nullptr) return;
+  if (tunnel_) return;  // the arena is gone
   if (!is_head_complete_) return head_.add(name, value);
   trailer_bytes_ += static_cast<std::uint32_t>(name.size() + value.size() + RequestHeadReader::field_overhead);
   if (trailer_bytes_ > connection_.settings().head.trailer_bytes)
@@ -94,6 +111,7 @@ void ClientStream::set_last() {
 
 void ClientStream::set_closed(ErrorCode code, bool is_by_peer) {
   is_closed_ = true;
+  leave_timer_.cancel();
   connection_.make_due(*this);
   if (has_last_) return;
   if (code == ErrorCode::refused_stream || is_unprocessed_)
@@ -121,6 +139,7 @@ void ClientStream::lose(Error error) {
 
 void ClientStream::lose_connection(Error error) {
   is_closed_ = true;
+  leave_timer_.cancel();
   if (!has_last_) lose(error);
   connection_.make_due(*this);
 }
@@ -155,12 +174,7 @@ bool ClientStream::step() {
     return true;
   }
   if (!is_head_complete_) return false;
-  if (!has_head_) {
-    has_head_ = true;
-    events_->on_response_head(head_.head());
-    if (events_ != nullptr && (is_head_whole_ || head_.head().body.is_empty())) return end();
-    return true;
-  }
+  if (!has_head_) return tell_head();
   if (!has_credit_) return false;
   if (!input_.empty()) {
     has_credit_ = false;
@@ -173,6 +187,23 @@ bool ClientStream::step() {
   return has_last_ && end();
 }
 
+bool ClientStream::tell_head() {
+  has_head_ = true;
+  http::ResponseHead head = head_.head();
+  if (asks_websocket_ && head.status / 100 == 2) accept_websocket(head);
+  events_->on_response_head(head);
+  if (events_ != nullptr && !tunnel_ && (is_head_whole_ || head.body.is_empty())) return end();
+  return true;
+}
+
+// RFC 8441 section 5: 200 in place of 101, without the answer to a key that was not sent. Who opened it in HTTP/1.1
+// waits for that answer.
+void ClientStream::accept_websocket(http::ResponseHead& head) {
+  head.status = 101;
+  head.body = {};
+  head.fields.set(*arena_, "sec-websocket-accept", arena_->copy({accept_.data(), accept_.size()}));
+}
+
 bool ClientStream::fail(Error error) {
   if (!is_closed_) connection_.session().reset(*this, ErrorCode::cancel);
   input_.clear();
@@ -182,8 +213,14 @@ bool ClientStream::fail(Error error) {
   return false;
 }
 
-// The response is whole. What is left of the request is not wanted any more.
+// The response is whole. What is left of the request is not wanted any more. A tunnel lives on until it is closed.
 bool ClientStream::end() {
+  if (tunnel_) {
+    if (std::exchange(has_told_end_, true)) return false;
+    has_credit_ = false;
+    events_->on_response_end(trailers_);
+    return true;
+  }
   if (!is_closed_ && (!is_complete_ || !has_last_)) connection_.session().reset(*this, ErrorCode::cancel);
   if (!is_complete_) output_.clear();
   connection_.make_due(*this);
@@ -224,6 +261,33 @@ void ClientStream::cancel() {
   output_.clear();
   if (!is_closed_) connection_.session().reset(*this, ErrorCode::cancel);
   connection_.make_due(*this);
+  connection_.want_write();
+}
+
+TunnelEnd* ClientStream::switch_protocols(TunnelEvents& events) {
+  arena_ = nullptr;  // the exchange's
+  trailers_ = {};
+  tunnel_.emplace(*this, events);
+  events_ = &*tunnel_;
+  return &*tunnel_;
+}
+
+net::Loop& ClientStream::loop() { return connection_.loop(); }
+
+void ClientStream::leave() {
+  events_ = nullptr;
+  input_.clear();
+  is_complete_ = true;
+  connection_.make_due(*this);
+  connection_.want_write();
+  if (is_closed_) return output_.clear();
+  connection_.session().resume(*this);
+  loop().set_timer(leave_timer_, leave_patience);
+}
+
+void ClientStream::on_left() {
+  output_.clear();
+  connection_.session().reset(*this, ErrorCode::cancel);
   connection_.want_write();
 }
 

@@ -10,8 +10,11 @@
 
 #include "http/exchange.h"
 #include "http/h2/buffer_queue.h"
+#include "http/h2/client_tunnel.h"
 #include "http/h2/response_head.h"
 #include "http/h2/session.h"
+#include "http/websocket/handshake.h"
+#include "net/timer.h"
 
 namespace sluice::http::h2 {
 
@@ -19,7 +22,11 @@ class ClientConnection;
 
 class ClientStream final : public SessionStream, public UpstreamHalf {
  public:
-  explicit ClientStream(ClientConnection& connection) : connection_(connection) {}
+  // A WebSocket that was told the end of may take as long to end its side; then it is reset.
+  static constexpr Duration leave_patience = std::chrono::seconds(2);
+
+  explicit ClientStream(ClientConnection& connection)
+      : connection_(connection), leave_timer_(net::Timer::of<&ClientStream::on_left>(this)) {}
   ClientStream(const ClientStream&) = delete;
 
   void begin(const RequestHead& head, Arena& arena, UpstreamEvents& events);
@@ -57,23 +64,36 @@ class ClientStream final : public SessionStream, public UpstreamHalf {
   std::size_t unsent_bytes() const override { return failure_ ? 0 : output_.bytes(); }
   void want_room() override;
   void cancel() override;
+  TunnelEnd* switch_protocols(TunnelEvents& events) override;
   std::uint64_t sent_bytes() const override { return sent_bytes_ + output_.bytes(); }
   std::uint64_t received_bytes() const override { return received_bytes_; }
+
+  // ---- for its tunnel
+  net::Loop& loop();
+  // What was sent leaves, with its end; what comes is dropped. No event follows.
+  void leave();
 
   bool is_due = false;
   ClientStream* next = nullptr;  // of the connection's lists
   ClientStream* previous = nullptr;
 
  private:
+  void submit(const RequestHead& head);
+  void accept_websocket(http::ResponseHead& head);
   bool step();
+  bool tell_head();
   bool fail(Error error);
   bool end();
+  void on_left();
   bool has_response() const { return is_head_complete_ || interim_responses_ > 0; }
 
   ClientConnection& connection_;
   UpstreamEvents* events_ = nullptr;
   Arena* arena_ = nullptr;  // of the exchange
+  std::optional<ClientTunnel> tunnel_;  // then events_ is it
+  net::Timer leave_timer_;
   ResponseHeadReader head_;
+  websocket::Accept accept_{};  // with asks_websocket_
   FieldList trailers_;
   FieldList request_trailers_;
   BufferQueue input_, output_;
@@ -82,12 +102,14 @@ class ClientStream final : public SessionStream, public UpstreamHalf {
   std::vector<http::ResponseHead> interim_;  // to be told
   std::uint32_t interim_responses_ = 0, trailer_bytes_ = 0;
   bool is_running_ = false;
+  bool asks_websocket_ = false;
   bool is_closed_ = false;
   bool is_answer_to_head_ = false;
   bool is_head_complete_ = false;  // the final one
   bool is_head_whole_ = false;     // with END_STREAM
   bool has_head_ = false;          // the gateway has heard of the final one
   bool has_last_ = false;
+  bool has_told_end_ = false;  // with tunnel_
   bool has_credit_ = false;
   bool is_room_wanted_ = false;
   bool is_complete_ = false;  // the request

@@ -378,6 +378,10 @@ bool Session::is_connection_window_shut() const {
   return nghttp2_session_get_remote_window_size(machine_of(machine_)) <= 0;
 }
 
+bool Session::peer_takes_websockets() const {
+  return nghttp2_session_get_remote_settings(machine_of(machine_), NGHTTP2_SETTINGS_ENABLE_CONNECT_PROTOCOL) == 1;
+}
+
 std::uint32_t Session::peer_concurrent_streams() const {
   return nghttp2_session_get_remote_settings(machine_of(machine_), NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS);
 }

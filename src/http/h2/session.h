@@ -149,6 +149,7 @@ class Session {
   bool is_stream_window_shut(const SessionStream& stream) const;
   bool is_connection_window_shut() const;
   std::uint32_t peer_concurrent_streams() const;
+  bool peer_takes_websockets() const;  // it has announced extended CONNECT (RFC 8441 section 3)
   std::size_t held_bytes() const { return held_bytes_; }
 
  private:

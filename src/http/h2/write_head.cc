@@ -63,11 +63,16 @@ bool request_fields(const RequestHead& head, std::string_view scheme, HeadDigits
   if (head.method.empty() || !token_characters.contains_all(head.method) || has_control(head.authority) ||
       !target_characters.contains_all(path))
     return false;
-  out.push_back({":method", head.method});
+  out.push_back({":method", head.asks_websocket ? std::string_view("CONNECT") : head.method});
+  if (head.asks_websocket) out.push_back({":protocol", "websocket"});
   out.push_back({":scheme", scheme});
   out.push_back({":authority", head.authority});
   out.push_back({":path", path});
   if (!plain_fields(head.fields, out)) return false;
+  if (head.asks_websocket) {
+    std::erase_if(out, [](const HeaderField& field) { return field.name == "sec-websocket-key"; });
+    return true;  // no trailers, no length
+  }
   if (head.wants_trailers) out.push_back({"te", "trailers"});
   const bool has_usual_body = head.method == "POST" || head.method == "PUT" || head.method == "PATCH";
   if (head.body.bytes > 0 || (head.body.is_empty() && has_usual_body))

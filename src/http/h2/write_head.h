@@ -21,7 +21,8 @@ struct HeadDigits {
 // or value holds what must not stand there.
 bool response_fields(const ResponseHead& head, std::int64_t length, HeadDigits& digits, std::vector<HeaderField>& out);
 
-// The same for a request. `scheme`: of the connection to the upstream.
+// The same for a request. `scheme`: of the connection to the upstream. One for a WebSocket becomes an extended CONNECT
+// (RFC 8441 section 4), which knows no key.
 bool request_fields(const RequestHead& head, std::string_view scheme, HeadDigits& digits,
                     std::vector<HeaderField>& out);
 

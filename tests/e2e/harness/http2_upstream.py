@@ -23,6 +23,8 @@ class Service:
     """`answer(connection, stream, request)` is called when a request is whole, or, with `early`, when its head is there.
     `connection` is a Connection: respond() on it, or use `.h2` and flush(). By default: 200 with the request's body."""
 
+    settings = {}  # more of them
+
     def __init__(self, answer=None, early=False, max_streams=100, window=65535):
         self.answer, self.early, self.max_streams, self.window = answer or echo, early, max_streams, window
         self.requests, self.connections = [], []
@@ -41,6 +43,9 @@ class Service:
         self.listener.close()
         for connection in self.connections:
             connection.close()
+
+    def hear(self, request, data):
+        """A part of a body; b"" is its end, None a reset."""
 
     def accept(self):
         while True:
@@ -84,8 +89,20 @@ class Connection:
                 self.pending[stream] = [body, trailers, end]
             self.pump()
 
+    def send(self, stream, data, end=False):
+        """More of a body that respond() has begun."""
+        with self.lock:
+            before = self.pending.get(stream, [b""])[0]
+            self.pending[stream] = [before + data, None, end]
+            try:
+                self.pump()
+            except h2.exceptions.ProtocolError:  # the stream is gone
+                self.pending.pop(stream, None)
+
     def pump(self):
         for stream, (body, trailers, end) in list(self.pending.items()):
+            if not body and end and trailers is None:
+                self.h2.end_stream(stream)
             while body and (room := min(self.h2.local_flow_control_window(stream), self.h2.max_outbound_frame_size)) > 0:
                 piece, body = body[:room], body[room:]
                 self.h2.send_data(stream, piece, end_stream=end and not body and trailers is None)
@@ -101,7 +118,8 @@ class Connection:
             with self.lock:
                 self.h2.local_settings = h2.settings.Settings(client=False, initial_values={
                     h2.settings.SettingCodes.MAX_CONCURRENT_STREAMS: self.service.max_streams,
-                    h2.settings.SettingCodes.INITIAL_WINDOW_SIZE: self.service.window})
+                    h2.settings.SettingCodes.INITIAL_WINDOW_SIZE: self.service.window,
+                    **self.service.settings})
                 self.h2.initiate_connection()
                 self.flush()
             while data := self.socket.recv(1 << 16):
@@ -123,6 +141,7 @@ class Connection:
                 self.service.answer(self, event.stream_id, request)
         elif isinstance(event, h2.events.DataReceived):
             self.streams[event.stream_id].body += event.data
+            self.service.hear(self.streams[event.stream_id], event.data)
             if self.service.window >= 65535:
                 self.h2.acknowledge_received_data(event.flow_controlled_length, event.stream_id)
         elif isinstance(event, h2.events.TrailersReceived):
@@ -130,8 +149,10 @@ class Connection:
         elif isinstance(event, h2.events.StreamEnded):
             request = self.streams[event.stream_id]
             request.is_whole = True
+            self.service.hear(request, b"")
             if not self.service.early:
                 self.service.answer(self, event.stream_id, request)
         elif isinstance(event, h2.events.StreamReset):
             self.streams[event.stream_id].reset = event.error_code
+            self.service.hear(self.streams[event.stream_id], None)
             self.pending.pop(event.stream_id, None)

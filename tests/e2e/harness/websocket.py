@@ -2,11 +2,13 @@
 import base64
 import contextlib
 import hashlib
+import queue
 import selectors
 import socket
 import struct
 import threading
 
+from . import http2_upstream
 from .client import RawClient
 from .wire import Reader, parse_head
 
@@ -206,3 +208,61 @@ class CrowdUpstream(Upstream):
                 first, payload = read_frame(connection.reader)
                 connection.say(payload, first)
         return bool(data)
+
+
+class Stream:
+    """The upstream's side of one that is a stream of HTTP/2 (RFC 8441); `end` is how the gateway ended it."""
+
+    def __init__(self, connection, number, request):
+        self.connection, self.number, self.request = connection, number, request
+        self.heard, self.end = queue.Queue(), None
+        self.reader = Reader(self.receive)
+
+    def receive(self):
+        if self.end is not None:
+            return b""
+        data = self.heard.get(timeout=20)
+        if not data:
+            self.end = "reset" if data is None else "end"
+        return data or b""
+
+    def say(self, payload, first=TEXT):
+        self.send(frame(first, payload if isinstance(payload, bytes) else payload.encode(), mask=False))
+
+    def send(self, data, end=False):
+        try:
+            self.connection.send(self.number, data, end)
+        except Exception:  # pylint: disable=broad-except
+            pass  # the stream is gone
+
+    def hear(self):
+        return read_frame(self.reader)
+
+
+class Http2Upstream(http2_upstream.Service):
+    """Takes WebSockets by extended CONNECT, lets `behave(stream)` speak, and ends the stream then. A request in its place is
+    answered with its path. `status`: of what is answered to the extended CONNECT. `announces`: that it is taken."""
+
+    def __init__(self, behave=echo, fields=(), status=200, announces=True):
+        self.behave, self.fields, self.status, self.opened = behave, list(fields), status, []
+        self.settings = {8: 1} if announces else {}  # SETTINGS_ENABLE_CONNECT_PROTOCOL
+        super().__init__(self.open, early=True)
+
+    def open(self, connection, number, request):
+        if request.get(":protocol") != "websocket":
+            return connection.respond(number, request.get(":path").encode())
+        if self.status // 100 != 2:
+            return connection.respond(number, b"no", status=self.status)
+        request.stream = Stream(connection, number, request)
+        self.opened.append(request.stream)
+        connection.respond(number, status=self.status, headers=self.fields, end=False)
+        threading.Thread(target=self.speak, args=(request.stream,), daemon=True).start()
+
+    def hear(self, request, data):
+        if stream := getattr(request, "stream", None):
+            stream.heard.put(data)
+
+    def speak(self, stream):
+        with contextlib.suppress(AssertionError):  # an end inside a frame: tests look at `end`
+            self.behave(stream)
+        stream.send(b"", end=True)
