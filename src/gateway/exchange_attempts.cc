@@ -157,7 +157,9 @@ void Exchange::on_upstream_failed(Error error) {
                        : upstream::Outcome::reset,
               error.what);
   if (!is_head_sent_ && may_retry(error)) {
-    retry_note_ = "retried on a fresh connection: the pooled one had died before any response byte";
+    retry_note_ = error.code == Code::refused
+                      ? "retried: the upstream had refused the stream unseen (REFUSED_STREAM or GOAWAY)"
+                      : "retried on a fresh connection: the pooled one had died before any response byte";
     has_retried_stale_ = true;
     worker_.metrics().retries.add();
     endpoint_ = failed;

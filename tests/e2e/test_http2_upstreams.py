@@ -133,7 +133,8 @@ def test_a_reset_of_either_side(gateway):
             assert wait_until(lambda: seen[-1].reset == http2.CANCEL)
             assert client.ask(path="/ok").body == b"ok" and len(service.connections) == 1
             line = running.wait_log(lambda line: line["path"] == "/refused")
-            assert len(line["attempts"]) == 2
+            assert len(line["attempts"]) == 2 and line["attempts"][0]["outcome"] == "the upstream refused the stream"
+            assert line["retry"] == "retried: the upstream had refused the stream unseen (REFUSED_STREAM or GOAWAY)"
 
 
 def test_goaway_moves_new_requests_and_repeats_those_unseen(gateway):
@@ -159,6 +160,9 @@ def test_goaway_moves_new_requests_and_repeats_those_unseen(gateway):
             assert wait_until(lambda: len(held) == 3 and len(service.connections) == 2), "the second was asked for again"
             held[2][0].respond(held[2][1], b"moved")
             assert client.answer(second).body == b"moved"
+            line = running.wait_log(lambda line: line["method"] == "POST")
+            assert line["attempts"][0]["outcome"] == "the upstream goes away, and has not looked at the stream"
+            assert line["retry"] == "retried: the upstream had refused the stream unseen (REFUSED_STREAM or GOAWAY)"
             assert client.ask().body == b"ok"
             connection.close()
             assert client.answer(first).status == 502

@@ -115,10 +115,11 @@ void ClientStream::set_closed(ErrorCode code, bool is_by_peer) {
   connection_.make_due(*this);
   if (has_last_) return;
   if (code == ErrorCode::refused_stream || is_unprocessed_)
-    return lose({.code = Code::reset,
+    return lose({.code = Code::refused,
                  .side = Side::upstream,
                  .retryable = true,
-                 .what = "the upstream refused the stream",
+                 .what = is_unprocessed_ ? "the upstream goes away, and has not looked at the stream"
+                                         : "the upstream refused the stream",
                  .is_unsent = true});
   if (is_by_peer)
     return lose({.code = Code::reset,
