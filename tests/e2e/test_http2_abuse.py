@@ -293,14 +293,56 @@ def test_s04_content_length_is_what_comes(client, upstream, length, body):
     if body is not None:
         client.send(frame(DATA, END_STREAM, stream, body))
     answer = client.answer(stream)
-    if length == 0:  # the request was whole with its head, and went on as what it said: without a body
-        assert answer.is_over and client.is_alive() and all(request.body == b"" for request in upstream.requests[seen:])
-        return
     assert answer.reset == http2.PROTOCOL_ERROR, vars(answer)
     stream = client.request("POST", extra=[("content-length", "9")], end=False)
     client.send(frame(DATA, 0, stream, b"1234") + frame(HEADERS, END_HEADERS | END_STREAM, stream, client.encoder.encode([("x-t", "1")])))
     assert client.answer(stream).reset == http2.PROTOCOL_ERROR
     assert client.is_alive() and len(upstream.requests) == seen
+
+
+@pytest.mark.parametrize("length", [0, 5, 70_000])
+@pytest.mark.parametrize("goes_on", ["too much", "end", "trailers", "reset"])
+def test_s04_nothing_is_whole_before_its_end(client, upstream, length, goes_on):
+    """All that was announced has come, but no END_STREAM: more may follow, so the upstream has no whole request yet."""
+    seen, faults = len(upstream.requests), len(upstream.faults)
+    stream = client.request("POST", extra=[("content-length", str(length))], end=False)
+    sent = 0
+    while sent < length:
+        client.send(frame(DATA, 0, stream, b"x" * min(7000, length - sent)))
+        sent = min(sent + 7000, length)
+        client.read_until(lambda: sent + 7000 < 65535 + client.window_updates[stream], 0.2)
+    assert not client.read_until(lambda: client.answers[stream].is_over, 0.2)
+    assert len(upstream.requests) == seen
+    if goes_on == "end":
+        client.send(frame(DATA, END_STREAM, stream))
+    elif goes_on == "trailers":
+        client.send(frame(HEADERS, END_HEADERS | END_STREAM, stream, client.encoder.encode([("x-t", "1")])))
+    elif goes_on == "reset":
+        client.send(http2.rst(stream))
+    else:
+        client.send(frame(DATA, END_STREAM, stream, b"1"))
+    if goes_on in ("end", "trailers"):
+        assert client.answer(stream).body == b"ok"
+        assert [request.body for request in upstream.requests[seen:]] == [b"x" * length]
+        return
+    if goes_on == "too much":
+        assert client.answer(stream).reset == http2.PROTOCOL_ERROR
+    assert wait_until(lambda: len(upstream.faults) > faults, 5) and client.is_alive()
+    assert len(upstream.requests) == seen and b"POST" in upstream.faults[-1].encode()
+
+
+def test_s04_nothing_announced_and_nothing_sent(client, upstream):
+    """The end may come in a frame of its own."""
+    seen = len(upstream.requests)
+    for has_trailers in (False, True):
+        stream = client.take_stream()
+        head = frame(HEADERS, END_HEADERS, stream, client.block_of("POST", extra=[("content-length", "0")]))
+        block = client.encoder.encode([("x-t", "1")]) if has_trailers else b""
+        # In one piece: the length is known, and is told.
+        client.send(head + frame(HEADERS if has_trailers else DATA, END_HEADERS | END_STREAM if has_trailers else END_STREAM, stream, block))
+        assert client.answer(stream).body == b"ok"
+        assert upstream.requests[-1].first("content-length") == "0" and upstream.requests[-1].body == b""
+    assert len(upstream.requests) == seen + 2
 
 
 def test_h09_settings_at_their_limits(client):

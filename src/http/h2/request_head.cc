@@ -120,7 +120,7 @@ void RequestHeadReader::add_cookie(std::string_view value) {
   is_cookie_joined_ = true;
 }
 
-Refusal RequestHeadReader::finish(bool is_whole) {
+Refusal RequestHeadReader::finish(bool is_whole, bool has_ended) {
   if (is_cookie_joined_) request_.fields.set(*arena_, "cookie", cookie_);
   request_.is_http2 = true;
   if (refusal_.cause != nullptr) return refusal_;
@@ -139,6 +139,9 @@ Refusal RequestHeadReader::finish(bool is_whole) {
   if (has_expect_ && !is_expectation_known_) return {&request_expectation_failed, "expectation is not 100-continue"};
   const bool has_body = !is_whole && !request_.asks_websocket;
   request_.body.bytes = has_body ? framing_.content_length() : 0;  // unknown when none was given
+  // Row S04: "nothing" is a promise until the stream has ended. Whoever took it for a request without a body would have
+  // a whole one, whatever comes.
+  if (has_body && !has_ended && request_.body.is_empty()) request_.body.bytes = BodySize::unknown;
   request_.expects_continue = has_expect_ && !request_.body.is_empty();
   return {};
 }

@@ -21,8 +21,9 @@ class RequestHeadReader {
   void start(Arena& arena, const HeadLimits& limits);
   // Texts need not outlive the call. False: the field is beyond the limits and was dropped; finish() will refuse.
   bool add(std::string_view name, std::string_view value);
-  // `is_whole`: no body follows. A null cause: request() is complete.
-  Refusal finish(bool is_whole);
+  // `is_whole`: the head is the end of the stream. `has_ended`: the end has come since, with no byte before it. A null
+  // cause: request() is complete.
+  Refusal finish(bool is_whole, bool has_ended = false);
 
   const Request& request() const { return request_; }
   // For the log line of a refused request. Raw bytes.

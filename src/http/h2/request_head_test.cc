@@ -48,6 +48,17 @@ TEST_F(RequestHeadTest, IsCanonical) {
   EXPECT_TRUE(request.wants_trailers);
 }
 
+TEST_F(RequestHeadTest, S04ALengthOfNothingIsNoneBeforeTheStreamHasEnded) {
+  ASSERT_EQ(read(with({{"content-length", "0"}}), false).cause, nullptr);
+  EXPECT_TRUE(head_.request().body.is_unknown());
+  ASSERT_EQ(read(with({{"content-length", "5"}}), false).cause, nullptr);
+  EXPECT_EQ(head_.request().body.bytes, 5);
+  head_.start(arena_, limits_);
+  for (const auto& [name, value] : with({{"content-length", "0"}})) (void)head_.add(name, value);
+  ASSERT_EQ(head_.finish(false, true).cause, nullptr);
+  EXPECT_TRUE(head_.request().body.is_empty());
+}
+
 TEST_F(RequestHeadTest, CookieCrumbsAreOneField) {
   ASSERT_EQ(
       read(with({{"cookie", "a=1"}, {"x", "y"}, {"cookie", "b=2"}, {"cookie", ""}, {"cookie", std::string(500, 'c')}}))

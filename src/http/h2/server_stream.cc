@@ -117,7 +117,8 @@ bool ServerStream::begin_exchange() {
     state_ = State::over;
     return false;
   }
-  const Refusal refusal = refusal_.cause != nullptr ? refusal_ : head_.finish(is_whole_);
+  const Refusal refusal =
+      refusal_.cause != nullptr ? refusal_ : head_.finish(is_whole_, has_last_ && body_received_bytes_ == 0);
   state_ = State::exchange;
   ServerConnections& owner = connection_->owner();
   // A call of gRPC may be silent between its messages.
@@ -148,7 +149,7 @@ bool ServerStream::serve() {
 
 bool ServerStream::serve_body() {
   if (!has_credit_ || has_told_end_) return false;
-  if (!input_.empty()) {
+  if (!input_.empty() && !is_end_missing()) {
     has_credit_ = false;
     starve(false);
     net::Buffer piece = input_.pop();
@@ -167,6 +168,13 @@ bool ServerStream::serve_body() {
   }
   starve(true);
   return false;
+}
+
+// Row S04: all that was announced is there, but for the end. Its last bytes would make a whole request for the
+// upstream, and more may come yet: they wait.
+bool ServerStream::is_end_missing() const {
+  const std::int64_t announced = head_.request().body.bytes;
+  return !has_last_ && announced > 0 && body_received_bytes_ >= static_cast<std::uint64_t>(announced);
 }
 
 bool ServerStream::fail(Refusal refusal) {

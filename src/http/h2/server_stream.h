@@ -96,6 +96,7 @@ class ServerStream final : public SessionStream, private ClientHalf {
   bool begin_exchange();
   bool serve();
   bool serve_body();
+  bool is_end_missing() const;
   bool fail(Refusal refusal);
   bool write_head(const ResponseHead& head, std::int64_t length, bool is_final);
   std::size_t takes_of(std::size_t bytes);
