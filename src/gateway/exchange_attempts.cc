@@ -21,7 +21,7 @@ void Exchange::connect(upstream::Wanted wanted) {
   if (has_deadline()) arm_timer();
   // A WebSocket has its connection to itself, from its first byte (S20).
   if (view_.request().asks_websocket) wanted = upstream::Wanted::own;
-  attempt_.start(worker_.pool(), *endpoint_, decision_.target->timeouts, wanted, *this);
+  attempt_.start(worker_.pool(), *endpoint_, decision_.target->timeouts, wanted, view_.client(), *this);
 }
 
 void Exchange::on_connection(http::UpstreamConnection& connection, bool is_reused) {

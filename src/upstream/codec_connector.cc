@@ -44,23 +44,27 @@ class CodecConnector::Negotiated final : public http::UpstreamConnection, privat
   net::StreamPtr stream_;  // until codec_ has it
 };
 
-std::unique_ptr<http::UpstreamConnection> CodecConnector::connect(const net::Address& to, Protocol protocol,
-                                                                  const TlsPtr& tls,
+std::unique_ptr<http::UpstreamConnection> CodecConnector::connect(const net::Address& to, const Manner& manner,
                                                                   http::UpstreamConnectionOwner& owner) {
   const auto dial = [&](net::StreamHandler& handler) {
-    if (tls == nullptr) return loop_.connect(to, handler);
-    // What is offered when the upstream is `auto` is more than one who wants HTTP/1.1 may get.
-    const std::string_view only = protocol == Protocol::http1 ? "http/1.1" : "";
-    return net::tls::connect(loop_, to, handler, tls, sessions_, only);
+    if (manner.tls != nullptr) {
+      // What is offered when the upstream is `auto` is more than one who wants HTTP/1.1 may get.
+      const std::string_view only = manner.protocol == Protocol::http1 ? "http/1.1" : "";
+      return net::tls::connect(loop_, to, handler, manner.tls, sessions_,
+                               {.protocol = only, .first_bytes = manner.first_bytes});
+    }
+    net::StreamPtr stream = loop_.connect(to, handler);
+    if (!manner.first_bytes.empty()) stream->write(manner.first_bytes);
+    return stream;
   };
-  if (protocol == Protocol::automatic && tls != nullptr) return std::make_unique<Negotiated>(*this, to, dial, owner);
-  return speak(protocol == Protocol::http2, to, dial, owner);
+  if (manner.protocol == Protocol::automatic && manner.tls != nullptr)
+    return std::make_unique<Negotiated>(*this, to, dial, owner);
+  return speak(manner.protocol == Protocol::http2, to, dial, owner);
 }
 
 std::unique_ptr<http::UpstreamConnection> CodecConnector::speak(bool is_http2, const net::Address& to, const Dial& dial,
                                                                 http::UpstreamConnectionOwner& owner) {
-  if (is_http2)
-    return std::make_unique<http::h2::ClientConnection>(loop_, to, http2_settings_, memory_, owner, dial);
+  if (is_http2) return std::make_unique<http::h2::ClientConnection>(loop_, to, http2_settings_, memory_, owner, dial);
   return std::make_unique<http::h1::ClientConnection>(loop_, dial, http1_settings_, owner);
 }
 

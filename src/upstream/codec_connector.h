@@ -15,7 +15,7 @@ class CodecConnector final : public Connector {
   explicit CodecConnector(net::Loop& loop) : loop_(loop) {}
 
   // `automatic`: with `tls` what the peer chooses by ALPN, HTTP/1.1 when it chooses nothing; in the clear HTTP/1.1.
-  std::unique_ptr<http::UpstreamConnection> connect(const net::Address& to, Protocol protocol, const TlsPtr& tls,
+  std::unique_ptr<http::UpstreamConnection> connect(const net::Address& to, const Manner& manner,
                                                     http::UpstreamConnectionOwner& owner) override;
   const http::h2::SessionMemory& memory() const { return memory_; }
 

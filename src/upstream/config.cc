@@ -105,8 +105,19 @@ bool UpstreamConfig::read(const config::Node& node, UpstreamConfig& out, config:
 
 void UpstreamConfig::schema(config::SchemaWriter& schema) { schema.structure(config::struct_info<UpstreamConfig>()); }
 
+config::Fault UpstreamConfig::check(const UpstreamConfig& config) {
+  if (config.proxy_protocol == ProxyProtocol::off || config.protocol != Protocol::http2) return {};
+  return {
+      .what = "a PROXY header tells of one client, and the requests of many share a connection of HTTP/2",
+      .field = "proxy_protocol",
+      .help =
+          "leave `protocol: http2` out, or `proxy_protocol`: the policy `forwarded` tells of each request's client"};
+}
+
+Protocol UpstreamConfig::spoken() const { return proxy_protocol == ProxyProtocol::off ? protocol : Protocol::http1; }
+
 std::vector<std::string> UpstreamConfig::alpn() const {
-  if (protocol == Protocol::http1) return {"http/1.1"};
+  if (spoken() == Protocol::http1) return {"http/1.1"};
   return protocol == Protocol::http2 ? std::vector<std::string>{"h2"} : std::vector<std::string>{"h2", "http/1.1"};
 }
 

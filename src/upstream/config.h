@@ -170,11 +170,20 @@ constexpr auto enum_names(Protocol) {
                     EnumName{Protocol::http2, "http2"}};
 }
 
+// The PROXY header that a connection to an endpoint begins with.
+enum class ProxyProtocol : std::uint8_t { off, v1, v2 };
+constexpr auto enum_names(ProxyProtocol) {
+  using config::EnumName;
+  return std::array{EnumName{ProxyProtocol::off, "off"}, EnumName{ProxyProtocol::v1, "v1"},
+                    EnumName{ProxyProtocol::v2, "v2"}};
+}
+
 struct UpstreamConfig {
   std::vector<EndpointConfig> endpoints;
   std::optional<UpstreamTlsConfig> tls;
   Balance balance = Balance::least_request;
   Protocol protocol = Protocol::automatic;
+  ProxyProtocol proxy_protocol = ProxyProtocol::off;
   std::chrono::milliseconds connect_timeout{5'000};
   std::chrono::milliseconds first_byte_timeout{60'000};
   std::chrono::milliseconds idle_timeout{60'000};
@@ -207,6 +216,9 @@ struct UpstreamConfig {
               "connection. `auto`: with `tls` what the endpoint chooses in the handshake (ALPN) of `http2` and "
               "`http1`; in "
               "the clear `http1`."),
+        field("proxy_protocol", &UpstreamConfig::proxy_protocol,
+              "Tells the endpoints the client's address by a PROXY header of that version, before all else on each "
+              "connection. Each request then has a connection of its own, of HTTP/1.1. `off`: no header."),
         field("connect_timeout", &UpstreamConfig::connect_timeout, milliseconds{1}, hours{1},
               "Time for one connection to be made, its TLS handshake included. Past it, another endpoint is tried."),
         field("first_byte_timeout", &UpstreamConfig::first_byte_timeout, milliseconds{1}, hours{24},
@@ -230,7 +242,10 @@ struct UpstreamConfig {
   // By the table; then no address twice, each repeat reported at its place.
   static bool read(const config::Node& node, UpstreamConfig& out, config::ReadContext& context);
   static void schema(config::SchemaWriter& schema);
+  static config::Fault check(const UpstreamConfig& config);
 
+  // `protocol`, or HTTP/1.1 where connections can be shared with nobody.
+  Protocol spoken() const;
   std::vector<std::string> alpn() const;  // what is offered in a handshake, the preferred first
   Timeouts timeouts() const { return {connect_timeout, first_byte_timeout, idle_timeout, request_timeout}; }
 };

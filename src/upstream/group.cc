@@ -61,7 +61,8 @@ Group::Group(std::string_view name, const UpstreamConfig& config)
       retries_(config.retries),
       retry_budget_(config.retry_budget),
       keep_alive_(config.keep_alive),
-      protocol_(config.protocol),
+      protocol_(config.spoken()),
+      proxy_protocol_(config.proxy_protocol),
       health_(config.health) {}
 
 std::unique_ptr<const Group> Group::make(std::string_view name, const UpstreamConfig& config, EndpointStore& store,

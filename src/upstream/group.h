@@ -39,6 +39,7 @@ class Group {
   RetryBudget& budget() const { return *budget_; }
   const KeepAliveConfig& keep_alive() const { return keep_alive_; }
   Protocol protocol() const { return protocol_; }
+  ProxyProtocol proxy_protocol() const { return proxy_protocol_; }
   const HealthConfig& health() const { return health_; }
   std::span<const Member> members() const { return members_; }
   // How connections to the endpoints are made; null: in the clear.
@@ -86,6 +87,7 @@ class Group {
   std::shared_ptr<RetryBudget> budget_;
   KeepAliveConfig keep_alive_;
   Protocol protocol_;
+  ProxyProtocol proxy_protocol_;
   HealthConfig health_;
   std::shared_ptr<const net::tls::ClientContext> tls_;
   std::vector<Member> members_;

@@ -1,6 +1,9 @@
 #include "upstream/pool.h"
 
+#include <string>
 #include <utility>
+
+#include "net/proxy_header.h"
 
 namespace sluice::upstream {
 namespace {
@@ -14,6 +17,12 @@ constexpr Error takes_none{.code = Code::unreachable,
                            .side = Side::upstream,
                            .retryable = true,
                            .what = "the endpoint takes no streams on a new connection"};
+
+// As if the client had connected to the endpoint itself.
+std::string proxy_header(const Shelf& shelf, const net::Address& client) {
+  const auto version = shelf.proxy_protocol == ProxyProtocol::v1 ? net::ProxyVersion::v1 : net::ProxyVersion::v2;
+  return net::write_proxy_header(version, client, shelf.endpoint->address());
+}
 
 }  // namespace
 
@@ -32,8 +41,11 @@ void Pool::adopt(std::span<const std::unique_ptr<const Group>> groups) {
       Shelf& shelf = shelf_of(*member.endpoint);
       shelf.is_kept = true;
       shelf.keep_alive = group->keep_alive();
-      const bool is_other_protocol = std::exchange(shelf.protocol, group->protocol()) != group->protocol();
-      if (is_other_protocol || shelf.tls != group->tls()) {
+      const bool is_other_protocol = shelf.protocol != group->protocol();
+      const bool is_other_header = shelf.proxy_protocol != group->proxy_protocol();
+      shelf.protocol = group->protocol();
+      shelf.proxy_protocol = group->proxy_protocol();
+      if (is_other_protocol || is_other_header || shelf.tls != group->tls()) {
         shelf.tls = group->tls();
         shelf.speaks_http1 = false;
         shelf.connecting = nullptr;  // nobody joins what is being made under other terms
@@ -58,7 +70,7 @@ Shelf& Pool::shelf_of(Endpoint& endpoint) {
   return *shelf;
 }
 
-Link& Pool::connect(Shelf& shelf, Protocol protocol) {
+Link& Pool::connect(Shelf& shelf, Protocol protocol, std::string_view first_bytes) {
   if (free_links_.empty()) free_links_.push_back(&links_.emplace_back(*this));
   Link& link = *free_links_.back();
   free_links_.pop_back();
@@ -70,7 +82,9 @@ Link& Pool::connect(Shelf& shelf, Protocol protocol) {
   if (protocol == shelf.protocol && shelf.may_share()) shelf.connecting = &link;
   link.tls_ = shelf.tls;
   link.protocol_ = protocol;
-  link.connection_ = connector_.connect(shelf.endpoint->address(), protocol, shelf.tls, link);
+  link.is_told_of_client_ = !first_bytes.empty();
+  const Connector::Manner manner{.protocol = protocol, .tls = shelf.tls, .first_bytes = first_bytes};
+  link.connection_ = connector_.connect(shelf.endpoint->address(), manner, link);
   return link;
 }
 
@@ -147,7 +161,8 @@ void Pool::disperse(Link& link) {
 
 bool Pool::is_outdated(const Link& link) const {
   const Shelf& shelf = *link.shelf_;
-  return link.tls_ != shelf.tls || link.protocol_ != shelf.protocol;
+  const bool wants_told = shelf.proxy_protocol != ProxyProtocol::off;
+  return link.tls_ != shelf.tls || link.protocol_ != shelf.protocol || link.is_told_of_client_ != wants_told;
 }
 
 void Pool::put_back_shared(Link& link) {
@@ -169,7 +184,8 @@ void Pool::put_back(Link& link) {
   link.idle_since_ = loop_.now();
   Counter* why = why_close(link);
   if (is_draining_ || !shelf.is_kept || is_outdated(link)) why = &counters_.closed_removed;
-  if (why == nullptr && shelf.keep_alive.max_idle == 0) why = &counters_.closed_surplus;
+  const bool is_spent = link.is_told_of_client_ || shelf.keep_alive.max_idle == 0;
+  if (why == nullptr && is_spent) why = &counters_.closed_surplus;
   if (why != nullptr) {
     why->add();
     return discard(link);
@@ -339,9 +355,11 @@ void Link::on_unusable(http::UpstreamConnection&) {
 // ---- Attempt
 // -----------------------------------------------------------------------------------------------------------
 
-void Attempt::start(Pool& pool, Endpoint& endpoint, const Timeouts& timeouts, Wanted wanted, AttemptEvents& events) {
+void Attempt::start(Pool& pool, Endpoint& endpoint, const Timeouts& timeouts, Wanted wanted, const net::Address& client,
+                    AttemptEvents& events) {
   Shelf& shelf = pool.shelf_of(endpoint);
-  const bool is_alone = wanted == Wanted::own && shelf.protocol != Protocol::http2;
+  const bool tells_client = shelf.proxy_protocol != ProxyProtocol::off;
+  const bool is_alone = tells_client || (wanted == Wanted::own && shelf.protocol != Protocol::http2);
   if (!is_alone) {
     if (Link* const shared = pool.take_shared(shelf)) return events.on_connection(*shared->connection_, true);
     Link* const idle = wanted == Wanted::any ? pool.take_idle(shelf) : nullptr;
@@ -350,7 +368,8 @@ void Attempt::start(Pool& pool, Endpoint& endpoint, const Timeouts& timeouts, Wa
       return wait_for(*shelf.connecting, timeouts, events);
   }
   if (!endpoint.begin_pending()) return events.on_no_connection(too_many_pending);
-  wait_for(pool.connect(shelf, is_alone ? Protocol::http1 : shelf.protocol), timeouts, events);
+  const std::string header = tells_client ? proxy_header(shelf, client) : "";
+  wait_for(pool.connect(shelf, is_alone ? Protocol::http1 : shelf.protocol, header), timeouts, events);
 }
 
 void Attempt::wait_for(Link& link, const Timeouts& timeouts, AttemptEvents& events) {

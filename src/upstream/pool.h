@@ -12,11 +12,14 @@
 // With `protocol: auto` the TLS handshake tells which of the two it is. Until the first one has told, the pool reckons
 // with HTTP/2; when it is HTTP/1.1, who has waited for it gets a connection of its own, and the pool reckons with that
 // from then on.
+//
+// A connection that begins with a PROXY header is for one exchange: it says whose.
 
 #include <cstdint>
 #include <deque>
 #include <memory>
 #include <span>
+#include <string_view>
 #include <vector>
 
 #include "base/counter.h"
@@ -40,9 +43,13 @@ struct Shelf;
 class Connector {
  public:
   using TlsPtr = std::shared_ptr<const net::tls::ClientContext>;
+  struct Manner {
+    Protocol protocol;
+    const TlsPtr& tls;               // null: in the clear
+    std::string_view first_bytes{};  // sent before all else, TLS included; a view for the call
+  };
   // Starts to connect; `owner` hears on_connected or on_connect_failed in a later callback.
-  // `tls`: null for a connection in the clear.
-  virtual std::unique_ptr<http::UpstreamConnection> connect(const net::Address& to, Protocol protocol, const TlsPtr& tls,
+  virtual std::unique_ptr<http::UpstreamConnection> connect(const net::Address& to, const Manner& manner,
                                                             http::UpstreamConnectionOwner& owner) = 0;
 
  protected:
@@ -80,9 +87,10 @@ class Attempt {
 
   // Asks for a connection to `endpoint`, which the caller's plan keeps alive. A pooled one is handed over before
   // start() returns, and so is the refusal of one too many (`max_pending`): make it the last thing a function does.
-  // Not while waiting.
+  // `client`: whom it is for. Not while waiting.
   //   cost  no allocation when a connection is reused
-  void start(Pool& pool, Endpoint& endpoint, const Timeouts& timeouts, Wanted wanted, AttemptEvents& events);
+  void start(Pool& pool, Endpoint& endpoint, const Timeouts& timeouts, Wanted wanted, const net::Address& client,
+             AttemptEvents& events);
   // Gives the connect up; no event follows. Does nothing when not waiting.
   void cancel();
   bool is_waiting() const { return link_ != nullptr; }
@@ -131,6 +139,7 @@ class Link final : public http::UpstreamConnectionOwner {
   Instant idle_since_{};
   Connector::TlsPtr tls_;  // that the connection was made with
   Protocol protocol_ = Protocol::automatic;  // the same: what was asked for
+  bool is_told_of_client_ = false;           // the same, by a PROXY header
   State state_ = State::free;
 };
 
@@ -139,6 +148,7 @@ struct Shelf {
   std::shared_ptr<Endpoint> endpoint;
   KeepAliveConfig keep_alive;
   Protocol protocol = Protocol::automatic;
+  ProxyProtocol proxy_protocol = ProxyProtocol::off;
   Connector::TlsPtr tls;  // null: in the clear
   bool speaks_http1 = false;  // what the last handshake of an `auto` has told
   bool is_kept = false;     // the plan in force has the endpoint
@@ -190,7 +200,7 @@ class Pool {
   friend class Link;
 
   Shelf& shelf_of(Endpoint& endpoint);
-  Link& connect(Shelf& shelf, Protocol protocol);  // begins to
+  Link& connect(Shelf& shelf, Protocol protocol, std::string_view first_bytes = {});  // begins to
   Link* take_idle(Shelf& shelf);         // null when there is none of use
   Link* take_shared(Shelf& shelf);       // the same, of those with room
   void share(Link& link);                // is connected: to be used by many

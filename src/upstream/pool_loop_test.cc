@@ -22,7 +22,7 @@ struct Client final : AttemptEvents, http::UpstreamEvents {
     tried = fresh;
     endpoint = group.pick(tried, pool.loop().now(), pool.loop().random());
     endpoint->begin();
-    attempt.start(pool, *endpoint, group.timeouts(), Wanted::any, *this);
+    attempt.start(pool, *endpoint, group.timeouts(), Wanted::any, net::Address{}, *this);
   }
   void over(Outcome outcome) {
     endpoint->end(outcome, pool.loop().now(), tried);

@@ -54,18 +54,20 @@ struct FakeConnection final : http::UpstreamConnection {
 };
 
 struct FakeConnector final : Connector {
-  std::unique_ptr<http::UpstreamConnection> connect(const net::Address& to, Protocol protocol, const TlsPtr&,
+  std::unique_ptr<http::UpstreamConnection> connect(const net::Address& to, const Manner& manner,
                                                     http::UpstreamConnectionOwner& owner) override {
     auto made = std::make_unique<FakeConnection>(to, owner, alive);
-    made->is_many = protocol == Protocol::http2;
+    made->is_many = manner.protocol == Protocol::http2;
     made->takes = room;
     last = made.get();
-    last_protocol = protocol;
+    last_protocol = manner.protocol;
+    last_first_bytes = manner.first_bytes;
     ++made_count;
     return made;
   }
   FakeConnection* last = nullptr;
   Protocol last_protocol = Protocol::automatic;
+  std::string last_first_bytes;
   std::uint32_t room = 0;  // of connections that speak HTTP/2
   int made_count = 0;
   int alive = 0;
@@ -106,7 +108,7 @@ class PoolTest : public ::testing::Test {
   Endpoint& endpoint(std::size_t at = 0) { return *groups[0]->members()[at].endpoint; }
 
   void start(Waiter& waiter, std::size_t at = 0, Wanted wanted = Wanted::any) {
-    waiter.attempt.start(pool, endpoint(at), groups[0]->timeouts(), wanted, waiter);
+    waiter.attempt.start(pool, endpoint(at), groups[0]->timeouts(), wanted, client, waiter);
   }
   // A connection in use that was opened for it.
   FakeConnection* open(std::size_t at = 0) {
@@ -123,6 +125,7 @@ class PoolTest : public ::testing::Test {
   std::int64_t idle() const { return pool.counters().idle.value(); }
 
   EndpointStore store;
+  net::Address client = net::Address::parse("192.0.2.7:4711").value();
   std::vector<std::unique_ptr<const Group>> groups;
   http::h1::FakeLoop loop;
   FakeConnector connector;
@@ -335,6 +338,22 @@ TEST_F(NegotiatedPoolTest, OtherTermsForgetWhatWasLearnt) {
   start(second);
   start(third);
   EXPECT_EQ(connector.made_count, 2);
+}
+
+TEST_F(PoolTest, OneThatTellsOfItsClientIsForOneExchange) {
+  open()->idle();
+  UpstreamConfig config = config_of({1, 1});
+  config.proxy_protocol = ProxyProtocol::v1;
+  make_plan(config);
+  EXPECT_EQ(connector.alive, 0) << "nobody was told of on it";
+  open()->idle();
+  EXPECT_EQ(connector.last_first_bytes, "PROXY TCP4 192.0.2.7 127.0.0.1 4711 7001\r\n");
+  EXPECT_EQ(connector.last_protocol, Protocol::http1);
+  EXPECT_EQ(connector.alive, 0);
+  FakeConnection* const busy = open();
+  make_plan(config_of({1, 1}));
+  busy->idle();
+  EXPECT_EQ(connector.alive, 0) << "it tells of another client";
 }
 
 TEST_F(PoolTest, OpensOneAndUsesItAgain) {
@@ -649,7 +668,7 @@ TEST_F(PoolTest, ServesExchangesOfAnOldPlanWithoutKeeping) {
   groups.clear();
   pool.adopt(groups);
   Waiter waiter;
-  waiter.attempt.start(pool, *old[0]->members()[0].endpoint, old[0]->timeouts(), Wanted::any, waiter);
+  waiter.attempt.start(pool, *old[0]->members()[0].endpoint, old[0]->timeouts(), Wanted::any, client, waiter);
   connector.last->connected();
   waiter.take()->idle();
   EXPECT_EQ(connector.alive, 0);

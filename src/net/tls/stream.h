@@ -23,10 +23,15 @@ namespace sluice::net::tls {
 // Takes over a connection that was accepted. It is not read before set_handler().
 StreamPtr accept(Loop& loop, StreamPtr stream, std::shared_ptr<const ServerContext> context);
 
+// What one connection has for itself. Views for the call.
+struct Opening {
+  std::string_view protocol{};     // offered by ALPN in place of the context's; empty: those
+  std::string_view first_bytes{};  // sent in the clear before the handshake
+};
+
 // Connects, and shakes hands. A peer that is not who it should be is on_failed() with Code::denied and the check that
-// failed as its text; nothing was sent to it then. `sessions` is of this loop and outlives the stream. `protocol`: what
-// ALPN offers in place of the context's; empty: those.
+// failed as its text; nothing was sent to it then. `sessions` is of this loop and outlives the stream.
 StreamPtr connect(Loop& loop, const Address& to, StreamHandler& handler, std::shared_ptr<const ClientContext> context,
-                  ClientSessions& sessions, std::string_view protocol = {});
+                  ClientSessions& sessions, const Opening& opening = {});
 
 }  // namespace sluice::net::tls

@@ -47,8 +47,8 @@ int keep_session(ssl_st* connection, ssl_session_st* session) {
 }
 
 StreamPtr connect(Loop& loop, const Address& to, StreamHandler& handler, std::shared_ptr<const ClientContext> context,
-                  ClientSessions& sessions, std::string_view protocol) {
-  return StreamPtr(new TlsStream(static_cast<SocketLoop&>(loop), to, handler, std::move(context), sessions, protocol));
+                  ClientSessions& sessions, const Opening& opening) {
+  return StreamPtr(new TlsStream(static_cast<SocketLoop&>(loop), to, handler, std::move(context), sessions, opening));
 }
 
 // Every backend's loop is a SocketLoop (net/socket_loop.h).
@@ -67,8 +67,7 @@ TlsStream::TlsStream(SocketLoop& loop, StreamPtr stream, std::shared_ptr<const S
 }
 
 TlsStream::TlsStream(SocketLoop& loop, const Address& to, StreamHandler& handler,
-                     std::shared_ptr<const ClientContext> context, ClientSessions& sessions,
-                     std::string_view protocol)
+                     std::shared_ptr<const ClientContext> context, ClientSessions& sessions, const Opening& opening)
     : loop_(loop),
       handler_(&handler),
       session_(SSL_new(context->native())),
@@ -77,8 +76,9 @@ TlsStream::TlsStream(SocketLoop& loop, const Address& to, StreamHandler& handler
       sessions_(&sessions) {
   attach();
   SSL_set_connect_state(session_);
-  const bool is_ready = expect_peer(to) && offer(protocol);
+  const bool is_ready = expect_peer(to) && offer(opening.protocol);
   inner_ = loop.connect(to, *this);
+  if (!opening.first_bytes.empty()) inner_->write(opening.first_bytes);
   if (!is_ready) std::abort();  // out of memory
 }
 

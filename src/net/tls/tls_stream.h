@@ -21,6 +21,8 @@ struct ssl_st;
 
 namespace sluice::net::tls {
 
+struct Opening;  // stream.h
+
 std::string lower_case(const char* text);  // of null: ""
 
 class TlsStream final : public Stream, private StreamHandler, private Deferred {
@@ -30,7 +32,7 @@ class TlsStream final : public Stream, private StreamHandler, private Deferred {
 
   TlsStream(SocketLoop& loop, StreamPtr stream, std::shared_ptr<const ServerContext> context);
   TlsStream(SocketLoop& loop, const Address& to, StreamHandler& handler, std::shared_ptr<const ClientContext> context,
-            ClientSessions& sessions, std::string_view protocol);
+            ClientSessions& sessions, const Opening& opening);
   TlsStream(const TlsStream&) = delete;
 
   void set_handler(StreamHandler& handler) override;
