@@ -64,6 +64,8 @@ void Client::connect() {
   is_sending_ = is_begin_scheduled_ = has_finished_ = is_stalled_ = is_tick_scheduled_ = is_closing_ = was_reset_ =
       false;
   answer_from_ = 0;
+  socket_.reset();
+  is_tunnel_ = is_close_scheduled_ = false;
   descriptor_ = network_.connect(to_, *this);
   renew_patience();
 }
@@ -138,7 +140,10 @@ void Client::write_request(const RequestPlan& request) {
          "/t" + tag + (request.is_http10 ? "- HTTP/1.0\r\n" : "- HTTP/1.1\r\n") + "Host: sim.example\r\nX-Tag: " + tag +
          "\r\n";
   if (request.expects_continue) out_ += "Expect: 100-continue\r\n";
-  const auto body = static_cast<std::size_t>(request.body);
+  if (request.is_websocket)
+    out_ += "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: " +
+            std::string(socket_key) + "\r\n";
+  const auto body = static_cast<std::size_t>(request.is_websocket ? 0 : request.body);
   if (request.is_chunked)
     out_ += "Transfer-Encoding: chunked\r\n";
   else if (body > 0)
@@ -147,7 +152,7 @@ void Client::write_request(const RequestPlan& request) {
   const std::size_t head = out_.size();
   held_at_ = request.expects_continue ? head : std::string::npos;
   const auto piece = static_cast<std::size_t>(std::max(request.piece, 1));
-  const bool is_garbage = request.fault == ClientFault::garbage;
+  const bool is_garbage = request.fault == ClientFault::garbage && !request.is_websocket;
   bool is_spoilt = false;
   for (std::size_t at = 0; at < body; at += piece) {
     const std::size_t count = std::min(piece, body - at);
@@ -163,6 +168,7 @@ void Client::write_request(const RequestPlan& request) {
   if (is_garbage && !is_spoilt)
     out_.insert(std::min<std::size_t>(static_cast<std::size_t>(request.fault_at), head - 4), "\x01");
   out_at_ = 0;
+  if (request.is_websocket && request.is_eager) out_ += socket_.emplace(ledger_, request, Side::request).take_output();
   if (request.expects_continue) later(continue_patience, &Client::continue_anyway);
 }
 
@@ -199,6 +205,7 @@ void Client::send_more() {
 
 void Client::request_sent() {
   is_sending_ = false;
+  if (is_tunnel_) return;
   Exchange& it = ledger_.at(sending().tag);
   it.is_sent = true;
   it.sent_at = network_.now();
@@ -264,8 +271,10 @@ void Client::read_more() {
     const ssize_t count = network_.receive(descriptor_, block, most);
     if (count == -EAGAIN) return;
     if (count <= 0) return input_ended(count < 0);
-    reader_.feed({block, static_cast<std::size_t>(count)});
-    while (descriptor_ >= 0 && read_message()) {
+    const std::string_view bytes(block, static_cast<std::size_t>(count));
+    if (is_tunnel_) reader_.consumed += bytes.size();
+    is_tunnel_ ? feed_tunnel(bytes) : reader_.feed(bytes);
+    while (descriptor_ >= 0 && !is_tunnel_ && read_message()) {
     }
     if (descriptor_ >= 0 && next_ > answering_ && answered().fault == ClientFault::slow_receiving) {
       is_tick_scheduled_ = true;
@@ -301,18 +310,18 @@ bool Client::read_message() {
     return false;
   }
   if (found == Found::head) return take_head();
-  if (found == Found::body) take_body();
-  if (found == Found::end) answer_over(Exchange::Answer::whole);
+  if (found == Found::body) check_.body(reader_.body);
+  if (found == Found::end) answer_over();
   return true;
 }
 
 bool Client::take_head() {
   const RequestPlan& request = answered();
-  Exchange& it = exchange();
   const Head& head = reader_.head;
   const int status = head.start.size() > 12 ? std::atoi(head.start.c_str() + 9) : 0;
   if (!head.start.starts_with("HTTP/1.1 ") || status < 100)
     ledger_.violate(request.tag, "a status line: " + head.start);
+  if (status == 101) return open_tunnel();
   if (status < 200) {
     reader_.start_body(MessageReader::Framing::none, 0);
     (void)reader_.next();  // its end
@@ -323,23 +332,10 @@ bool Client::take_head() {
     }
     return true;
   }
-  it.status = status;
-  it.answer = Exchange::Answer::cut;  // so far
-  answer_bytes_ = 0;
-  problem_.clear();
-  if (const std::string* const tag = head.find("x-tag")) {
-    it.is_from_service = true;
-    if (*tag != std::to_string(request.tag)) ledger_.violate(request.tag, "the answer of exchange " + *tag);
-    if (status != request.status) ledger_.violate(request.tag, "status " + std::to_string(status));
-  }
+  check_.start(ledger_, request);
+  check_.head(status, head);
   is_closing_ |= head.says("connection", "close");
-  const bool is_bodiless = request.method == Method::head || status == 204 || status == 304;
-  if (is_bodiless) {
-    const std::string* const length = head.find("content-length");
-    const bool is_announced = request.method == Method::head && request.answer_framing == AnswerFraming::length &&
-                              status != 204 && status != 304;
-    if (it.is_from_service && is_announced && (length == nullptr || *length != std::to_string(request.answer)))
-      ledger_.violate(request.tag, "HEAD announces another length");
+  if (!check_.has_body()) {
     reader_.start_body(MessageReader::Framing::none, 0);
   } else if (!reader_.start_body_by_fields(true) || (request.is_http10 && head.find("transfer-encoding") != nullptr)) {
     ledger_.violate(request.tag, "an answer with wrong framing");
@@ -348,34 +344,17 @@ bool Client::take_head() {
   return true;
 }
 
-void Client::take_body() {
-  const RequestPlan& request = answered();
-  if (!exchange().is_from_service) {
-    problem_ += reader_.body;
-    return;
-  }
-  answer_bytes_ += reader_.body.size();
-  if (answer_bytes_ > static_cast<std::size_t>(request.answer))
-    return ledger_.violate(request.tag, "an answer longer than the service's");
-  if (reader_.body != body_of(request.tag, Side::answer, reader_.body_offset, reader_.body.size()))
-    ledger_.violate(request.tag, "a wrong byte in the answer's body");
-}
-
-void Client::answer_over(Exchange::Answer how) {
-  const RequestPlan& request = answered();
-  Exchange& it = exchange();
-  it.answer = how;
-  it.answered_at = network_.now();
-  if (const std::size_t mark = problem_.find("\"cause\":\""); mark != std::string::npos)
-    it.cause = problem_.substr(mark + 9, problem_.find('"', mark + 9) - mark - 9);
-  const bool has_body = request.method != Method::head && it.status != 204 && it.status != 304;
-  if (how == Exchange::Answer::whole && it.is_from_service && has_body &&
-      answer_bytes_ != static_cast<std::size_t>(request.answer))
-    ledger_.violate(request.tag, "an answer that looks whole has " + std::to_string(answer_bytes_) + " bytes of " +
-                                     std::to_string(request.answer));
+void Client::answer_over() {
+  const bool was_eager = answered().is_websocket && answered().is_eager;
+  check_.over();
+  exchange().answered_at = network_.now();
   ++answering_;
   answer_from_ = reader_.consumed;
   renew_patience();
+  if (was_eager) {  // its frames may be taken for the next request
+    close(true);
+    return connection_over();
+  }
   if (is_closing_) {
     for (int i = answering_; i < next_; ++i)
       ledger_.at(plan_.requests[static_cast<std::size_t>(i)].tag).is_excused = true;
@@ -395,9 +374,10 @@ void Client::answer_over(Exchange::Answer how) {
 }
 
 void Client::input_ended(bool is_reset) {
+  if (is_tunnel_) return tunnel_over(is_reset);
   if (next_ > answering_ && exchange().answer == Exchange::Answer::cut && !is_reset && !was_reset_ &&
       reader_.ends_by_close())
-    answer_over(Exchange::Answer::whole);
+    answer_over();
   connection_over();
 }
 

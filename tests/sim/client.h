@@ -2,19 +2,31 @@
 // One client of a scenario: sends its requests as planned, reads the answers strictly, and tells the ledger. Lives on
 // the network itself, without a loop.
 
+#include <optional>
 #include <string>
 
+#include "checks.h"
 #include "ledger.h"
 #include "message.h"
 #include "net/sim/network.h"
+#include "websocket.h"
 
 namespace sluice::sim {
 
-class Client final : private net::sim::Watcher {
+// Any of them, whatever it speaks.
+class AnyClient {
+ public:
+  virtual ~AnyClient() = default;
+  virtual void start() = 0;
+  virtual bool is_done() const = 0;
+};
+
+// Of HTTP/1.
+class Client final : public AnyClient, private net::sim::Watcher {
  public:
   Client(net::sim::Network& network, Ledger& ledger, const ClientPlan& plan, const net::Address& to);
-  void start();
-  bool is_done() const { return is_done_; }
+  void start() override;
+  bool is_done() const override { return is_done_; }
 
  private:
   static constexpr Duration patience = std::chrono::seconds(30);  // for an answer; all timeouts together are less
@@ -43,12 +55,18 @@ class Client final : private net::sim::Watcher {
   std::size_t most_to_read();
   bool read_message();  // one step; false when there is nothing to do
   bool take_head();
-  void take_body();
-  void answer_over(Exchange::Answer how);
+  void answer_over();
   void input_ended(bool is_reset);
   void give_up();           // the gateway has taken too long
   void give_up_stalling();  // as planned
   void continue_anyway();
+
+  // client_tunnel.cc: an open WebSocket.
+  bool open_tunnel();
+  void feed_tunnel(std::string_view bytes);
+  void send_on_tunnel();
+  void close_tunnel();
+  void tunnel_over(bool is_reset);
 
   net::sim::Network& network_;
   Ledger& ledger_;
@@ -72,8 +90,9 @@ class Client final : private net::sim::Watcher {
   bool is_closing_ = false;  // the gateway said so
   MessageReader reader_;
   std::uint64_t answer_from_ = 0;  // where the answer began in the stream
-  std::size_t answer_bytes_ = 0;
-  std::string problem_;
+  AnswerCheck check_;
+  std::optional<WebSocketEnd> socket_;  // from the moment on that frames are sent
+  bool is_tunnel_ = false, is_close_scheduled_ = false;
 };
 
 }  // namespace sluice::sim

@@ -28,8 +28,11 @@ net::Address endpoint_address(int group, int number) {
 }
 
 std::string yaml_of(const Scenario& scenario, const Change& config) {
-  const std::string times = "request_header_timeout: 1s, keep_alive_timeout: 6s, client_idle_timeout: 2s";
-  std::string text = "listeners:\n";
+  const std::string times =
+      "request_header_timeout: 1s, keep_alive_timeout: 6s, client_idle_timeout: 2s, http2: {max_concurrent_streams: " +
+      std::to_string(scenario.max_streams) + ", stream_window: " + std::to_string(scenario.stream_window) +
+      "B, connection_window: 64KiB}, websocket: {idle_timeout: 6s, send_timeout: 2s}";
+  std::string text = "stream_close_spread: 1s\nlisteners:\n";
   for (int i = 0; i < (config.has_second_listener ? 2 : 1); ++i)
     text += "  - {name: l" + std::to_string(i) + ", bind: \"" + listener_address(i).text() + "\", " + times + "}\n";
   text += "limits: {exchange_buffer: " + std::to_string(scenario.exchange_buffer) + "B";
@@ -46,7 +49,9 @@ std::string yaml_of(const Scenario& scenario, const Change& config) {
     for (int number = 0; number < endpoint_count; ++number)
       if ((config.endpoints[static_cast<std::size_t>(group)] >> number & 1) != 0)
         text += "\"" + endpoint_address(group, number).text() + "\", ";
-    text += "]\n    balance: " + std::string(scenario.is_round_robin ? "round_robin" : "least_request") +
+    text += "]\n    protocol: " +
+            std::string(protocol_names[static_cast<std::size_t>(config.protocols[static_cast<std::size_t>(group)])]) +
+            "\n    balance: " + std::string(scenario.is_round_robin ? "round_robin" : "least_request") +
             "\n    connect_timeout: 1s\n    first_byte_timeout: 2s\n    idle_timeout: 2s\n    request_timeout: " +
             std::to_string(scenario.request_timeout) +
             "ms\n    keep_alive: {idle_timeout: 1s, max_age: 3s, max_idle: " + std::to_string(scenario.max_idle) +
@@ -141,8 +146,7 @@ void Gateway::read_logs() {
 bool Gateway::check_always() {
   for (const Member& member : workers_) {
     const auto in_flight = static_cast<std::size_t>(member.worker->metrics().requests_in_flight.value());
-    const std::size_t wanted =
-        member.worker->ports() + in_flight - static_cast<std::size_t>(member.worker->planless());
+    const std::size_t wanted = member.worker->ports() + in_flight - static_cast<std::size_t>(member.worker->planless());
     if (member.worker->plans().pins() == wanted) continue;
     ledger_.violate(0, std::to_string(member.worker->plans().pins()) + " pins of plans for " +
                            std::to_string(in_flight) + " exchanges and " + std::to_string(member.worker->ports()) +
@@ -160,6 +164,11 @@ void Gateway::check_emptiness() {
     const gateway::Worker& worker = *member.worker;
     const net::sim::SimLoop::Use use = member.loop->use();
     expect_none("exchanges", member.worker->metrics().requests_in_flight.value());
+    const http::h2::ServerCounters& http2 = member.worker->metrics().http2;
+    expect_none("HTTP/2 connections", http2.connections_open.value());
+    expect_none("HTTP/2 streams", http2.streams_open.value());
+    expect_none("bytes of libnghttp2", http2.session_bytes.value());
+    expect_none("WebSockets", member.worker->metrics().websockets_open.value());
     expect_none("client connections", member.worker->metrics().connections_open.value());
     expect_none("idle pool connections", worker.pool_counters().idle.value());
     expect_none("open pool connections", worker.pool_counters().open.value());

@@ -1,4 +1,6 @@
 // A scenario from a seed. A quarter of them is calm: nothing goes wrong there, and nothing may.
+#include <algorithm>
+
 #include "base/random.h"
 #include "scenario.h"
 
@@ -22,6 +24,9 @@ class Generator {
     scenario.max_idle = one_of({256, 256, 1, 0});
     if (chance(15)) scenario.request_timeout = one_of({1'500, 4'000});
     scenario.exchange_buffer = one_of({65'536, 65'536, 65'536, 16'384, 4'096});
+    scenario.max_streams = one_of({100, 100, 100, 1, 2, 3});
+    scenario.stream_window = one_of({65'536, 65'536, 16'384});
+    for (Protocol& protocol : protocols_) protocol = chance(40) ? Protocol::http2 : Protocol::http1;
     if (!is_calm_ && chance(8)) scenario.max_connections = between(1, 6);
     if (!is_calm_ && chance(8)) scenario.max_requests = between(1, 6);
     if (!is_calm_ && chance(8)) scenario.max_memory = 1 << 20;
@@ -61,6 +66,8 @@ class Generator {
     for (int& to : change.to) to = chance(90) ? between(0, group_count - 1) : -1;
     for (int& endpoints : change.endpoints)
       endpoints = is_narrow_ ? 1 << between(0, endpoint_count - 1) : between(1, (1 << endpoint_count) - 1);
+    if (at > 0 && chance(10)) protocols_[0] = protocols_[0] == Protocol::http1 ? Protocol::http2 : Protocol::http1;
+    change.protocols = protocols_;
     return change;
   }
 
@@ -74,6 +81,9 @@ class Generator {
           endpoint.down_until = endpoint.down_from + between(1'000, 600'000);
         }
         if (chance(fault_percent_ / 4)) endpoint.is_black_hole = true;
+        endpoint.streams = one_of({100, 100, 1, 2, 5});
+        endpoint.window = one_of({65'535, 65'535, 16'384, 2'000});
+        if (chance(15)) endpoint.leaves_after = between(1, 6);
         scenario.endpoints.push_back(endpoint);
       }
     }
@@ -85,8 +95,24 @@ class Generator {
     for (int i = 0; i < clients; ++i) {
       ClientPlan client{
           .at = is_burst_ ? between(0, 2'000) : between(0, 200'000), .listener = chance(75) ? 0 : 1, .requests = {}};
+      if (chance(45)) client.protocol = Protocol::http2;
       for (int count = between(1, 6); count > 0; --count) client.requests.push_back(request(++tag));
+      if (client.protocol == Protocol::http2) make_http2(client);
+      for (std::size_t at = 1; at < client.requests.size(); ++at) {
+        if (client.protocol == Protocol::http1 && client.requests[at - 1].is_websocket)
+          client.requests[at].is_pipelined = false;
+      }
       scenario.clients.push_back(std::move(client));
+    }
+  }
+
+  void make_http2(ClientPlan& client) {
+    client.window = one_of({65'535, 65'535, 16'384, 3'000, 200});
+    client.is_left = chance(15);
+    for (RequestPlan& it : client.requests) {
+      it.is_http10 = it.ends_after = false;
+      it.is_pipelined = chance(75);
+      it.answer = std::min(it.answer, client.window * 40);  // each window is a way there and back
     }
   }
 
@@ -103,11 +129,28 @@ class Generator {
     it.ends_after = chance(4);
     it.think = chance(60) ? 0 : one_of({200, 3'000, 60'000, 1'200'000});
     answer(it);
+    if (chance(10)) make_websocket(it);
     if (chance(fault_percent_)) {
       it.fault = static_cast<ClientFault>(between(1, static_cast<int>(client_fault_names.size()) - 1));
       it.fault_at = chance(50) ? between(0, 150) : between(0, 150 + it.body + it.answer);
     }
     return it;
+  }
+
+  void make_websocket(RequestPlan& it) {
+    it.is_websocket = true;
+    it.method = Method::get;
+    it.is_http10 = it.is_chunked = it.expects_continue = it.ends_after = it.is_last = false;
+    it.early = -1;
+    it.interims = 0;
+    it.status = chance(85) ? 200 : 404;
+    it.body = chance(30) ? 0 : between(1, 40'000);
+    it.answer = chance(30) ? 0 : between(1, 40'000);
+    it.piece = one_of({16'000, 4'000, 1'000, 100});
+    it.answer_piece = one_of({16'000, 4'000, 1'000, 100});
+    it.is_eager = chance(20);
+    it.is_closed_by_service = chance(40);
+    it.hold = chance(50) ? 0 : one_of({2'000, 100'000, 600'000, 3'500'000});
   }
 
   void answer(RequestPlan& it) {
@@ -147,6 +190,7 @@ class Generator {
   bool is_burst_ = false;      // everything happens in the same few milliseconds
   bool is_narrow_ = false;     // one endpoint for each upstream: connections are used again and again
   int fault_percent_ = 0;
+  std::array<Protocol, group_count> protocols_{};
 };
 
 }  // namespace

@@ -42,6 +42,11 @@ class MessageReader {
   bool ends_by_close() const { return state_ == State::until_close; }
   bool is_between_messages() const { return state_ == State::head && input_.empty(); }
   bool is_in_head() const { return state_ == State::head; }
+  // What was fed and not read: no messages follow, another protocol does.
+  std::string take_rest() {
+    consumed += input_.size();
+    return std::exchange(input_, {});
+  }
 
   Head head;
   std::string body;             // the piece found last

@@ -3,9 +3,11 @@
 #include <fmt/format.h>
 
 #include <deque>
+#include <memory>
 
 #include "client.h"
 #include "gateway.h"
+#include "h2_client.h"
 #include "ledger.h"
 #include "service.h"
 
@@ -42,14 +44,13 @@ class World {
     gateway_.emplace(scenario_, network_, ledger_);
     for (const EndpointPlan& endpoint : scenario_.endpoints)
       services_.emplace_back(network_, ledger_, endpoint, endpoint_address(endpoint.group, endpoint.number));
-    for (const ClientPlan& client : scenario_.clients)
-      clients_.emplace_back(network_, ledger_, client, listener_address(client.listener));
+    for (const ClientPlan& client : scenario_.clients) clients_.push_back(make_client(client));
   }
 
   Outcome play() {
     begin();
     const auto all_done = [&] {
-      return std::ranges::all_of(clients_, [](const Client& client) { return client.is_done(); });
+      return std::ranges::all_of(clients_, [](const auto& client) { return client->is_done(); });
     };
     if (!run_until(all_done, longest)) ledger_.violate(0, "the clients are not done after 600 s");
     end();
@@ -57,6 +58,12 @@ class World {
   }
 
  private:
+  std::unique_ptr<AnyClient> make_client(const ClientPlan& plan) {
+    const net::Address to = listener_address(plan.listener);
+    if (plan.protocol == Protocol::http2) return std::make_unique<H2Client>(network_, ledger_, plan, to);
+    return std::make_unique<Client>(network_, ledger_, plan, to);
+  }
+
   // False when `most` passes first, or the run is broken off.
   bool run_until(const std::function<bool()>& done, Duration most) {
     const Instant deadline = network_.now() + most;
@@ -85,7 +92,7 @@ class World {
     (void)run_until([&] { return ledger_.live_generation() == 1; }, 1s);
     for (const Change& change : scenario_.changes)
       network_.after(std::chrono::microseconds(change.at), [this, &change] { apply(change); });
-    for (Client& client : clients_) client.start();
+    for (const auto& client : clients_) client->start();
   }
 
   void apply(const Change& change) {
@@ -141,7 +148,7 @@ class World {
   Ledger ledger_;
   std::optional<Gateway> gateway_;
   std::deque<Service> services_;
-  std::deque<Client> clients_;
+  std::vector<std::unique_ptr<AnyClient>> clients_;
   std::uint64_t steps_ = 0;
   bool is_draining_ = false, is_broken_off_ = false;
 };

@@ -52,6 +52,11 @@ void Service::accept(int listening) {
 void Service::end() {
   socket_.reset();
   for (ServiceConnection& connection : connections_) connection.close(false);
+  for (H2ServiceConnection& connection : h2_connections_) connection.close(false);
+}
+
+void Service::take_over(int descriptor, std::string_view first_bytes) {
+  h2_connections_.emplace_back(network_, ledger_, plan_, descriptor).begin(first_bytes);
 }
 
 // ---- ServiceConnection
@@ -87,10 +92,36 @@ void ServiceConnection::read_more() {
     if (count == -EAGAIN) return;
     if (count <= 0) return close(false);  // the gateway is gone
     if (is_finished_) continue;           // read and dropped
-    reader_.feed({block, static_cast<std::size_t>(count)});
+    if (socket_) {
+      feed_tunnel({block, static_cast<std::size_t>(count)});
+      continue;
+    }
+    if (is_socket()) {
+      ledger_.violate(plan_->tag, "a byte of the tunnel came before the WebSocket was accepted");
+      return close(true);
+    }
+    if (!is_known_) {
+      if (!read_preface({block, static_cast<std::size_t>(count)})) continue;
+    } else {
+      reader_.feed({block, static_cast<std::size_t>(count)});
+    }
     while (descriptor_ >= 0 && !is_deaf_ && !is_finished_ && read_message()) {
     }
   }
+}
+
+// True: it is HTTP/1, and `reader_` has the bytes. HTTP/2 goes on elsewhere.
+bool ServiceConnection::read_preface(std::string_view bytes) {
+  static constexpr std::string_view preface = "PRI * HTTP/2.0\r\n";
+  first_ += bytes;
+  const std::size_t seen = std::min(first_.size(), preface.size());
+  if (first_.compare(0, seen, preface, 0, seen) != 0) {
+    is_known_ = true;
+    reader_.feed(first_);
+    return true;
+  }
+  if (seen == preface.size()) service_.take_over(std::exchange(descriptor_, -1), first_);
+  return false;
 }
 
 bool ServiceConnection::read_message() {
@@ -129,47 +160,45 @@ void ServiceConnection::check_reuse(std::uint64_t head_at) {
 
 void ServiceConnection::take_head() {
   const Head& head = reader_.head;
-  const std::string* const tag = head.find("x-tag");
-  exchange_ = tag != nullptr ? ledger_.find(std::atoi(tag->c_str())) : nullptr;
+  const std::string method = head.start.substr(0, head.start.find(' '));
+  std::string path = head.start.substr(std::min(head.start.size(), method.size() + 1));
+  const std::string* const host = head.find("host");
+  if (!path.ends_with(" HTTP/1.1") || host == nullptr) {
+    ledger_.violate(0, "another request line, or no host: " + head.start);
+    return close(true);
+  }
+  path.resize(path.size() - 9);
+  exchange_ = check_.begin(ledger_, head, method, path, *host);
   if (exchange_ == nullptr) {
     ledger_.violate(0, "a request without a tag: " + head.start);
     return close(true);
   }
   ++serial_;
   plan_ = exchange_->plan;
-  const std::string path = "/r" + std::to_string(plan_->route) + "/t" + std::to_string(plan_->tag) + '-';
-  if (head.start != std::string(method_names[static_cast<std::size_t>(plan_->method)]) + ' ' + path + " HTTP/1.1")
-    ledger_.violate(plan_->tag, "another request line: " + head.start);
-  if (!head.says("host", "sim.example")) ledger_.violate(plan_->tag, "another host");
   if (!reader_.start_body_by_fields(false)) ledger_.violate(plan_->tag, "a request with wrong framing");
   if (exchange_->heads++ > 0 && network_.read_total(exchange_->gateway_end) > exchange_->answer_from)
     ledger_.violate(plan_->tag, "sent again after a part of an answer had been read");
   exchange_->gateway_end = network_.peer_of(descriptor_);
   exchange_->answer_from = network_.sent_total(descriptor_);
   is_faulty_ = plan_->service_fault != ServiceFault::none && (!plan_->is_fault_once || exchange_->heads == 1);
-  body_seen_ = 0;
   has_body_ = is_answered_ = is_answering_ = false;
   out_.clear();
   out_at_ = 0;
+  if (plan_->is_websocket) check_upgrade();
   is_deaf_ = has_fault(ServiceFault::deaf) && plan_->body > 0;
   if (is_deaf_) exchange_->is_slowed_by_service = true;
   if (!is_deaf_ && plan_->early == 0) answer();
 }
 
 void ServiceConnection::take_body() {
-  body_seen_ += reader_.body.size();
-  if (body_seen_ > static_cast<std::size_t>(plan_->body))
-    return ledger_.violate(plan_->tag, "a request's body longer than the client's");
-  if (reader_.body != body_of(plan_->tag, Side::request, reader_.body_offset, reader_.body.size()))
-    return ledger_.violate(plan_->tag, "a wrong byte in the request's body");
-  if (plan_->early >= 0 && body_seen_ >= static_cast<std::size_t>(plan_->early)) answer();
+  check_.body(reader_.body);
+  if (plan_->early >= 0 && check_.bytes() >= static_cast<std::size_t>(plan_->early)) answer();
 }
 
 void ServiceConnection::request_over() {
-  if (body_seen_ != static_cast<std::size_t>(plan_->body))
-    ledger_.violate(plan_->tag, "a request that looks whole has " + std::to_string(body_seen_) + " bytes of " +
-                                    std::to_string(plan_->body));
-  ++exchange_->wholes;
+  plan_->is_websocket ? void(++exchange_->wholes) : check_.over();
+  if (is_socket() && !reader_.is_between_messages())
+    ledger_.violate(plan_->tag, "a byte of the tunnel came before the WebSocket was accepted");
   has_body_ = true;
   answer();
 }
@@ -184,6 +213,7 @@ void ServiceConnection::answer() {
 }
 
 void ServiceConnection::write_answer() {
+  if (is_socket()) return accept_socket();
   const RequestPlan& plan = *plan_;
   const bool is_bodiless = plan.method == Method::head || plan.status == 204 || plan.status == 304;
   const auto body = static_cast<std::size_t>(plan.answer);
@@ -258,6 +288,7 @@ void ServiceConnection::apply_fault() {
 }
 
 void ServiceConnection::answer_sent() {
+  if (socket_) return tunnel_sent();
   is_answered_ = true;
   answers_end_ = network_.sent_total(descriptor_);
   may_be_reused_ = !is_ending_;

@@ -10,11 +10,14 @@ namespace {
 // Sets the field with number `wanted` to its default; counts fields on the way.
 class Resetter {
  public:
-  explicit Resetter(int wanted) : wanted_(wanted) {}
+  // `is_world`: of the scenario itself, whose window is TCP's.
+  Resetter(int wanted, bool is_world) : wanted_(wanted), is_world_(is_world) {}
   void number(std::string_view name, auto& value) {
     std::remove_reference_t<decltype(value)> fallback{};
     if (name == "tag" || name == "seed" || name == "group" || name == "number") return;  // names, not sizes
-    if (name == "window") fallback = 65'536;
+    if (name == "window") fallback = is_world_ ? 65'536 : 65'535;
+    if (name == "stream_window") fallback = 65'536;
+    if (name == "streams" || name == "max_streams") fallback = 100;
     if (name == "block") fallback = 16'384;
     if (name == "workers" || name == "early" || name == "least_delay" || name == "most_delay") return;
     if (name == "piece" || name == "answer_piece") fallback = 4'000;
@@ -39,6 +42,7 @@ class Resetter {
     has_changed = true;
   }
   const int wanted_;
+  const bool is_world_;
   int count_ = 0;
 };
 
@@ -113,7 +117,7 @@ class Shrinker {
     bool helps = false;
     for (int field = 0;; ++field) {
       Scenario tried = best_;
-      Resetter resetter(field);
+      Resetter resetter(field, std::is_same_v<std::remove_cvref_t<decltype(plan_of(tried))>, Scenario>);
       plan_of(tried).each(resetter);
       if (resetter.is_past_end()) return helps;
       if (resetter.has_changed && still_fails(tried)) helps = true;
