@@ -153,7 +153,9 @@ void ServerConnection::on_frame(std::size_t bytes, SessionStream* stream) {
 void ServerConnection::on_frame_sent(std::size_t bytes, SessionStream* stream, bool is_data) {
   written_bytes_ += bytes;
   if (is_data) glitches_.earn(Glitches::for_data);
-  if (stream != nullptr) ours(*stream).count_sent(bytes);
+  if (stream == nullptr) return;
+  ours(*stream).count_sent(bytes);
+  if (is_data) ours(*stream).note_written(written_bytes_);
 }
 
 void ServerConnection::on_odd(Oddity oddity) {
@@ -220,6 +222,7 @@ void ServerConnection::sweep_closed() {
     owner_.give_back(one);
     owner_.counters_.streams_open.subtract();
     if (--open_ > 0) continue;
+    is_untaken_ = false;
     idle_until_ = now() + owner_.times_.keep_alive_timeout;
     if (owner_.waist_.is_draining()) announce_drain();
     arm(stream_->unsent_bytes() > 0 ? look_period : owner_.times_.keep_alive_timeout);
@@ -283,19 +286,23 @@ h1::Pace::Terms ServerConnection::download_terms() const {
   return {times.least_download_rate, times.rate_grace, times.client_idle_timeout};
 }
 
+// Of all that was written, what the client's system has.
+std::int64_t ServerConnection::taken_bytes() const {
+  return static_cast<std::int64_t>(written_bytes_) -
+         static_cast<std::int64_t>(stream_->unsent_bytes() + stream_->unacknowledged_bytes());
+}
+
 void ServerConnection::arm(Duration after) { loop().set_timer(timer_, after); }
 
 void ServerConnection::on_timer() {
   if (is_over_) return;
   const std::size_t unsent = stream_->unsent_bytes();
-  if (unsent == 0) {
+  if (unsent == 0 && !is_untaken_) {
     if (download_.is_waiting()) download_.stop(now());
   } else if (!download_.is_waiting()) {
     download_.wait(now());
   } else if (now() >= download_.deadline()) {
-    const auto taken =
-        static_cast<std::int64_t>(written_bytes_) - static_cast<std::int64_t>(unsent + stream_->unacknowledged_bytes());
-    if (!download_.renew(download_terms(), taken, now())) {
+    if (!download_.renew(download_terms(), taken_bytes(), now())) {
       fail_all({&client_too_slow, "the answers were not taken, or too slowly"});
       return close(Goodbye::abort);
     }
@@ -321,9 +328,19 @@ void ServerConnection::look_at_streams() {
   }
   const bool is_connection_shut = session_.is_connection_window_shut();
   const bool is_socket_full = stream_->unsent_bytes() >= most_unsent_bytes;
+  std::int64_t taken = -1;  // not asked for yet
+  is_untaken_ = false;
   for (ServerStream* stream = streams_; stream != nullptr; stream = stream->next) {
-    const bool is_blocked =
+    bool is_blocked =
         stream->has_output() && !is_socket_full && (is_connection_shut || session_.is_stream_window_shut(*stream));
+    if (is_blocked) {
+      // A window is the client's to open when it has what filled it: until then its pace is the connection's.
+      if (taken < 0) taken = taken_bytes();
+      const std::uint64_t filled_until = is_connection_shut ? written_bytes_ : stream->written_until();
+      const bool is_on_its_way = taken < static_cast<std::int64_t>(filled_until);
+      is_untaken_ |= is_on_its_way;
+      is_blocked = !is_on_its_way;
+    }
     if (!stream->look(now(), is_blocked)) on_odd(Oddity::window_stall);
   }
   run_due();

@@ -87,6 +87,7 @@ class ServerConnection final : public h1::ConnectionLink,
   void arm(Duration after);
   void update_session_bytes();
   h1::Pace::Terms download_terms() const;
+  std::int64_t taken_bytes() const;
 
   ServerConnections& owner_;
   net::StreamPtr stream_;
@@ -106,6 +107,7 @@ class ServerConnection final : public h1::ConnectionLink,
   std::ptrdiff_t buffered_bytes_ = 0;
   std::uint64_t written_bytes_ = 0;
   const std::uint32_t ticket_;
+  bool is_untaken_ = false;  // a stream's window is shut, and what filled it is on its way
   bool is_over_ = false;
   bool has_ended_ = false;      // the client sent FIN
   bool has_announced_ = false;  // first GOAWAY

@@ -27,7 +27,7 @@ void ServerStream::begin(ServerConnection& connection) {
   trailers_ = answer_trailers_ = {};
   started_at_ = connection.now();
   refusal_ = closed_ = {};
-  received_bytes_ = sent_bytes_ = body_sent_bytes_ = body_received_bytes_ = 0;
+  written_until_ = received_bytes_ = sent_bytes_ = body_sent_bytes_ = body_received_bytes_ = 0;
   charged_bytes_ = 0;
   blocks_ = trailer_bytes_ = 0;
   state_ = State::head;

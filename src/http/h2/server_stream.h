@@ -37,6 +37,8 @@ class ServerStream final : public SessionStream, private ClientHalf {
   void lose(Refusal why);        // the connection, or the client's part of it, is gone
   void count_received(std::size_t bytes) { received_bytes_ += bytes; }
   void count_sent(std::size_t bytes) { sent_bytes_ += bytes; }
+  // Its last DATA ends with that byte of all that the connection ever wrote.
+  void note_written(std::uint64_t until) { written_until_ = until; }
 
   // Acts on them. The gateway may do anything inside.
   void run();
@@ -50,6 +52,7 @@ class ServerStream final : public SessionStream, private ClientHalf {
   bool wants_input() const { return has_credit_; }
   bool has_output() const { return !output_.empty(); }
   Instant started_at() const override { return started_at_; }
+  std::uint64_t written_until() const { return written_until_; }
   std::size_t charged_bytes() const { return charged_bytes_; }  // of the connection's memory
   std::size_t buffered_bytes() const { return input_.bytes() + output_.bytes(); }
   // A look at the clock, once a second: whether the client keeps it waiting too long. `is_blocked`: output waits for a
@@ -115,6 +118,7 @@ class ServerStream final : public SessionStream, private ClientHalf {
   h1::Pace upload_, download_;
   Instant started_at_{};
   Refusal refusal_{}, closed_{};
+  std::uint64_t written_until_ = 0;
   std::uint64_t received_bytes_ = 0, sent_bytes_ = 0, body_sent_bytes_ = 0, body_received_bytes_ = 0;
   std::int64_t left_to_send_ = 0;  // of the announced length; BodySize::unknown
   std::size_t charged_bytes_ = 0;
