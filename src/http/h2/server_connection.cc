@@ -87,7 +87,8 @@ void ServerConnection::on_failed(Error) {
 }
 
 SessionStream* ServerConnection::on_open(std::int32_t) {
-  if (is_calming_ || is_over_) return nullptr;
+  // GOAWAY names the last stream that is served when it is submitted, which may be before it is written.
+  if (is_calming_ || is_over_ || is_leaving_) return nullptr;
   const auto held = static_cast<std::ptrdiff_t>(session_.held_bytes() + charged_bytes_) + buffered_bytes_;
   if (held > static_cast<std::ptrdiff_t>(owner_.settings_.connection_bytes)) {
     owner_.counters_.refused_for_memory.add();
