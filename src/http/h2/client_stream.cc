@@ -222,8 +222,10 @@ bool ClientStream::end() {
     events_->on_response_end(trailers_);
     return true;
   }
-  if (!is_closed_ && (!is_complete_ || !has_last_)) connection_.session().reset(*this, ErrorCode::cancel);
-  if (!is_complete_) output_.clear();
+  // A rest that waits for the service's window would wait for ever: a service that has answered need not open it.
+  const bool is_sent = is_complete_ && output_.empty();
+  if (!is_closed_ && (!is_sent || !has_last_)) connection_.session().reset(*this, ErrorCode::cancel);
+  if (!is_sent) output_.clear();
   connection_.make_due(*this);
   std::exchange(events_, nullptr)->on_response_end(trailers_);
   return false;
