@@ -41,8 +41,8 @@ void Exchange::on_connection(http::UpstreamConnection& connection, bool is_reuse
 }
 
 void Exchange::on_no_connection(Error error) {
-  const bool is_tls = error.side == Side::upstream &&
-                      (error.code == Code::denied || net::tls::find_fault(error.what) != nullptr);
+  const bool is_tls =
+      error.side == Side::upstream && (error.code == Code::denied || net::tls::find_fault(error.what) != nullptr);
   // With too many on their way to an endpoint, one more is not tried: it says nothing of that endpoint, or of a retry.
   const bool is_full = error.code == Code::exhausted && error.side == Side::upstream;
   end_attempt(error.side == Side::gateway || is_full ? upstream::Outcome::gateway_failed
