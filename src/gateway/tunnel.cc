@@ -101,13 +101,14 @@ void Tunnel::on_room(Side& side) {
 void Tunnel::on_end(Side& side) {
   side.has_ended = true;
   const bool has_said_so = side.frames.has_closed() || other(side).frames.has_closed();
+  const bool is_whole = other(side).frames.is_between_frames();  // what it was sent
   if (!side.frames.is_between_frames()) {
     blame(is_client(side) ? http::client_closed : upstream_reset, "connection ended inside a frame");
-    return finish(is_client(side), !is_client(side));
+    return finish(is_client(side) && is_whole, !is_client(side) && is_whole);
   }
   if (!is_client(side)) {
     if (!has_said_so) blame(upstream_reset, "connection ended without a Close frame");
-    return finish(true, true);
+    return finish(true, is_whole);
   }
   if (!has_said_so) blame(http::client_closed, "connection ended without a Close frame");
   if (!upstream_.knows_end) upstream_.end->finish();
