@@ -249,7 +249,8 @@ class NegotiatedPoolTest : public PoolTest {
     return connection;
   }
 
-  Connector::TlsPtr tls = net::tls::ClientContext::make({.verifies = false}).value();
+  Connector::TlsPtr tls =
+      net::tls::ClientContext::make({.verifies = false}, std::make_shared<const net::tls::ClientCredentials>()).value();
 };
 
 TEST_F(NegotiatedPoolTest, Http2IsSharedByAllWhoWaited) {
