@@ -23,8 +23,8 @@ std::string hex(std::size_t number) {
 
 }  // namespace
 
-Client::Client(net::sim::Network& network, Ledger& ledger, const ClientPlan& plan, const net::Address& to)
-    : network_(network), ledger_(ledger), plan_(plan), to_(to) {}
+Client::Client(net::sim::Network& network, Ledger& ledger, const ClientPlan& plan, const net::Address& to, bool is_tls)
+    : network_(network), ledger_(ledger), plan_(plan), to_(to), is_tls_(is_tls), wire_(network) {}
 
 void Client::start() {
   network_.after(std::chrono::microseconds(plan_.at), [this] { connect(); });
@@ -67,6 +67,7 @@ void Client::connect() {
   socket_.reset();
   is_tunnel_ = is_close_scheduled_ = false;
   descriptor_ = network_.connect(to_, *this);
+  wire_.open(descriptor_, !is_tls_ ? "" : "http/1.1");
   renew_patience();
 }
 
@@ -103,6 +104,14 @@ void Client::on_ready(int descriptor) {
     case Connect::failed:
       return connection_over();
     case Connect::made:
+      break;
+  }
+  switch (wire_.advance()) {
+    case Wire::State::opening:
+      return;
+    case Wire::State::failed:
+      return connection_over();
+    case Wire::State::open:
       break;
   }
   if (!is_sending_ && next_ == answering_) begin_request();
@@ -186,8 +195,7 @@ void Client::send_more() {
   while (!is_stalled_ && out_at_ < std::min(limit, held_at_)) {
     std::size_t count = std::min(limit, held_at_) - out_at_;
     if (fault == ClientFault::slow_sending) count = std::min(count, std::max<std::size_t>(out_.size() / slow_steps, 1));
-    const iovec piece{out_.data() + out_at_, count};
-    const ssize_t taken = network_.send(descriptor_, std::span(&piece, 1));
+    const ssize_t taken = wire_.send(std::string_view(out_).substr(out_at_, count));
     if (taken == -EAGAIN) return;
     if (taken < 0) {      // the gateway takes no more: its answer may still be there
       was_reset_ = true;  // told once: what can still be read ends like an orderly end
@@ -211,7 +219,7 @@ void Client::request_sent() {
   it.sent_at = network_.now();
   if (sending().ends_after) {
     has_finished_ = true;
-    network_.shut_down_writing(descriptor_);
+    wire_.shut_down_writing();
     return;
   }
   if (has_request_left() && plan_.requests[static_cast<std::size_t>(next_)].is_pipelined) return begin_request();
@@ -227,7 +235,7 @@ void Client::apply_sending_fault() {
     close(true);
     return connection_over();
   }
-  if (fault == ClientFault::end_sending) return network_.shut_down_writing(descriptor_);
+  if (fault == ClientFault::end_sending) return wire_.shut_down_writing();
   network_.after(stall, [this, epoch = epoch_] {
     if (epoch != epoch_) return;
     close(true);
@@ -268,7 +276,7 @@ void Client::read_more() {
       return connection_over();
     }
     char block[16'384];
-    const ssize_t count = network_.receive(descriptor_, block, most);
+    const ssize_t count = wire_.receive(block, most);
     if (count == -EAGAIN) return;
     if (count <= 0) return input_ended(count < 0);
     const std::string_view bytes(block, static_cast<std::size_t>(count));
@@ -363,7 +371,7 @@ void Client::answer_over() {
   }
   if (answering_ == next_ && !is_sending_) {
     if (!has_request_left() || has_finished_) {
-      if (!has_finished_) network_.shut_down_writing(descriptor_);
+      if (!has_finished_) wire_.shut_down_writing();
       has_finished_ = true;
       return;
     }

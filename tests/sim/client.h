@@ -10,6 +10,7 @@
 #include "message.h"
 #include "net/sim/network.h"
 #include "websocket.h"
+#include "wire.h"
 
 namespace sluice::sim {
 
@@ -24,7 +25,7 @@ class AnyClient {
 // Of HTTP/1.
 class Client final : public AnyClient, private net::sim::Watcher {
  public:
-  Client(net::sim::Network& network, Ledger& ledger, const ClientPlan& plan, const net::Address& to);
+  Client(net::sim::Network& network, Ledger& ledger, const ClientPlan& plan, const net::Address& to, bool is_tls);
   void start() override;
   bool is_done() const override { return is_done_; }
 
@@ -72,6 +73,8 @@ class Client final : public AnyClient, private net::sim::Watcher {
   Ledger& ledger_;
   const ClientPlan& plan_;
   const net::Address to_;
+  const bool is_tls_;
+  Wire wire_;
   int descriptor_ = -1;
   int epoch_ = 0;      // of the connection, so that late timers know
   int patience_ = 0;   // the same, of the wait for the gateway

@@ -5,6 +5,7 @@
 #include "gateway/causes.h"
 #include "http/causes.h"
 #include "policy/kind.h"
+#include "wire.h"
 
 namespace sluice::sim {
 namespace {
@@ -33,8 +34,14 @@ std::string yaml_of(const Scenario& scenario, const Change& config) {
       std::to_string(scenario.max_streams) + ", stream_window: " + std::to_string(scenario.stream_window) +
       "B, connection_window: 64KiB}, websocket: {idle_timeout: 6s, send_timeout: 2s}";
   std::string text = "stream_close_spread: 1s\nlisteners:\n";
+  const auto tls_of = [&](int listener) {
+    if ((scenario.tls >> listener & 1) == 0) return std::string();
+    return ", tls: {handshake_timeout: 2s, certificates: [{cert: " + certificate_files().certificate +
+           ", key: " + certificate_files().key + "}]}";
+  };
   for (int i = 0; i < (config.has_second_listener ? 2 : 1); ++i)
-    text += "  - {name: l" + std::to_string(i) + ", bind: \"" + listener_address(i).text() + "\", " + times + "}\n";
+    text += "  - {name: l" + std::to_string(i) + ", bind: \"" + listener_address(i).text() + "\", " + times +
+            tls_of(i) + "}\n";
   text += "limits: {exchange_buffer: " + std::to_string(scenario.exchange_buffer) + "B";
   if (scenario.max_connections > 0) text += ", max_connections: " + std::to_string(scenario.max_connections);
   if (scenario.max_requests > 0) text += ", max_requests: " + std::to_string(scenario.max_requests);
@@ -169,6 +176,7 @@ void Gateway::check_emptiness() {
     expect_none("HTTP/2 streams", http2.streams_open.value());
     expect_none("bytes of libnghttp2", http2.session_bytes.value());
     expect_none("WebSockets", member.worker->metrics().websockets_open.value());
+    expect_none("TLS handshakes", member.worker->metrics().tls_handshakes_open.value());
     expect_none("client connections", member.worker->metrics().connections_open.value());
     expect_none("idle pool connections", worker.pool_counters().idle.value());
     expect_none("open pool connections", worker.pool_counters().open.value());

@@ -30,6 +30,7 @@ class Generator {
     if (!is_calm_ && chance(8)) scenario.max_connections = between(1, 6);
     if (!is_calm_ && chance(8)) scenario.max_requests = between(1, 6);
     if (!is_calm_ && chance(8)) scenario.max_memory = 1 << 20;
+    if (chance(25)) scenario.tls = between(1, 3);
     scenario.first = config(0);
     make_endpoints(scenario);
     make_clients(scenario);

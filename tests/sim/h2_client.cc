@@ -17,8 +17,9 @@ bool is_any(ClientFault fault, std::initializer_list<ClientFault> of) { return s
 
 }  // namespace
 
-H2Client::H2Client(net::sim::Network& network, Ledger& ledger, const ClientPlan& plan, const net::Address& to)
-    : network_(network), ledger_(ledger), plan_(plan), to_(to) {}
+H2Client::H2Client(net::sim::Network& network, Ledger& ledger, const ClientPlan& plan, const net::Address& to,
+                   bool is_tls)
+    : network_(network), ledger_(ledger), plan_(plan), to_(to), is_tls_(is_tls), wire_(network) {}
 
 void H2Client::start() {
   network_.after(std::chrono::microseconds(plan_.at), [this] { connect(); });
@@ -70,6 +71,7 @@ void H2Client::connect() {
   received_ = 0;
   is_begin_scheduled_ = is_leaving_ = has_finished_ = is_wild_ = is_ending_ = false;
   descriptor_ = network_.connect(to_, *this);
+  wire_.open(descriptor_, !is_tls_ ? "" : "h2");
   renew_patience();
 }
 
@@ -105,6 +107,14 @@ void H2Client::on_ready(int descriptor) {
     case Connect::made:
       break;
   }
+  switch (wire_.advance()) {
+    case Wire::State::opening:
+      return;
+    case Wire::State::failed:
+      return connection_over();
+    case Wire::State::open:
+      break;
+  }
   if (streams_.empty()) begin_request();
   read_more();
   settle();
@@ -124,7 +134,7 @@ void H2Client::settle() {
   const bool has_all = next_ >= plan_.requests.size() && !plan_.is_left;
   if (!is_ending_ && !(is_idle && (has_all || is_leaving_))) return;
   has_finished_ = true;
-  network_.shut_down_writing(descriptor_);
+  wire_.shut_down_writing();
 }
 
 // False when there is nothing more to write, or the network takes no more.
@@ -137,8 +147,7 @@ bool H2Client::write_more() {
     out_ += std::exchange(raw_, {});
     if (out_.empty()) return false;
   }
-  const iovec piece{out_.data() + out_at_, out_.size() - out_at_};
-  const ssize_t taken = network_.send(descriptor_, std::span(&piece, 1));
+  const ssize_t taken = wire_.send(std::string_view(out_).substr(out_at_));
   if (taken < 0) {
     if (taken != -EAGAIN) has_finished_ = true;  // the gateway takes no more: what it said may still be there
     return false;
@@ -166,7 +175,7 @@ void H2Client::begin_request() {
 void H2Client::open(const RequestPlan& request) {
   const std::string tag = std::to_string(request.tag);
   h2::Fields fields{{":method", std::string(method_names[static_cast<std::size_t>(request.method)])},
-                    {":scheme", "http"},
+                    {":scheme", is_tls_ ? "https" : "http"},
                     {":path", "/r" + std::to_string(request.route) + "/t" + tag + '-'},
                     {":authority", "sim.example"},
                     {"x-tag", tag}};
@@ -280,7 +289,7 @@ void H2Client::reset(std::int32_t id, Stream& stream) {
 void H2Client::read_more() {
   while (descriptor_ >= 0) {
     char block[16'384];
-    const ssize_t count = network_.receive(descriptor_, block, sizeof block);
+    const ssize_t count = wire_.receive(block, sizeof block);
     if (count == -EAGAIN) return;
     if (count <= 0) return connection_over();
     const std::string_view bytes(block, static_cast<std::size_t>(count));

@@ -12,12 +12,13 @@
 #include "ledger.h"
 #include "net/sim/network.h"
 #include "websocket.h"
+#include "wire.h"
 
 namespace sluice::sim {
 
 class H2Client final : public AnyClient, private net::sim::Watcher, private h2::Events {
  public:
-  H2Client(net::sim::Network& network, Ledger& ledger, const ClientPlan& plan, const net::Address& to);
+  H2Client(net::sim::Network& network, Ledger& ledger, const ClientPlan& plan, const net::Address& to, bool is_tls);
   void start() override;
   bool is_done() const override { return is_done_; }
 
@@ -84,6 +85,8 @@ class H2Client final : public AnyClient, private net::sim::Watcher, private h2::
   Ledger& ledger_;
   const ClientPlan& plan_;
   const net::Address to_;
+  const bool is_tls_;
+  Wire wire_;
   int descriptor_ = -1;
   int epoch_ = 0;     // of the connection, so that late timers know
   int patience_ = 0;  // the same, of the wait for the gateway

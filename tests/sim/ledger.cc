@@ -212,14 +212,20 @@ void Ledger::judge_socket(int tag, const Exchange& it) {
     violate(tag, "ended well, though messages are missing: " + it.line);
 }
 
-// Whether a later plan than its own, in force `by` then, has not its route.
+// Whether a later plan than its own has not its route: any, or the one that was in force `by` then.
 bool Ledger::is_route_gone(const Exchange& it, Instant by) const {
-  return std::ranges::any_of(configs_, [&](const auto& entry) {
-    const auto& [generation, config] = entry;
+  bool is_gone = false;
+  for (const auto& [generation, config] : configs_) {
     const auto live = live_since_.find(generation);
-    return generation > it.generation && config.to[static_cast<std::size_t>(it.plan->route)] < 0 &&
-           (by == Instant::max() || (live != live_since_.end() && live->second <= by));
-  });
+    if (generation <= it.generation) continue;
+    const bool lacks_it = config.to[static_cast<std::size_t>(it.plan->route)] < 0;
+    if (by == Instant::max()) {
+      is_gone |= lacks_it;
+    } else if (live != live_since_.end() && live->second <= by) {
+      is_gone = lacks_it;
+    }
+  }
+  return is_gone;
 }
 
 // An answer that breaks off resets the connection, and that may overtake the whole answers before it.
@@ -238,11 +244,14 @@ bool Ledger::is_through_a_small_window(const Exchange& it) const {
   return is_small || (network_.weather().window_bytes < 5'000 && scenario_.most_delay >= 3'000);
 }
 
-// Whether its connection to the service was shared with others: what befell one of them may have befallen it.
+// Whether its connection to the service may have been shared with others: what befell one of them may have befallen
+// it. What an endpoint speaks is said by the plan in force, which may be a later one than its own.
 bool Ledger::is_to_http2(const Exchange& it) const {
   const auto found = configs_.find(it.generation);
   const int group = found == configs_.end() ? -1 : found->second.to[static_cast<std::size_t>(it.plan->route)];
-  return group >= 0 && found->second.protocols[static_cast<std::size_t>(group)] == Protocol::http2;
+  return group >= 0 && std::any_of(found, configs_.end(), [&](const auto& entry) {
+           return entry.second.protocols[static_cast<std::size_t>(group)] == Protocol::http2;
+         });
 }
 
 // Whether anything that was planned, and happened, may end in this cause.
@@ -260,9 +269,10 @@ bool Ledger::is_justified(const Exchange& it, std::string_view cause) const {
              return std::ranges::count(entry.second.protocols, Protocol::http2) > 0;
            });
   if (cause == "websocket_frame_malformed") return plan.is_websocket && has_fault({ClientFault::garbage});
-  if (cause == "stream_idle")
-    return it.is_abandoned || it.is_slowed_by_service ||
-           has_fault({ClientFault::stall_sending, ClientFault::garbage}) || it.is_broken_by_service;
+  if (cause == "stream_idle")  // what leaves a buffer of ours slowly is no byte that moves
+    return it.is_abandoned || (it.protocol == Protocol::http2 && is_through_a_small_window(it)) ||
+           it.is_slowed_by_service || has_fault({ClientFault::stall_sending, ClientFault::garbage}) ||
+           it.is_broken_by_service;
   if (cause == "client_closed") return it.is_abandoned || is_cut || it.answer == Exchange::Answer::whole;
   if (cause == "client_too_slow")
     return it.is_abandoned ||

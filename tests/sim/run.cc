@@ -10,6 +10,7 @@
 #include "h2_client.h"
 #include "ledger.h"
 #include "service.h"
+#include "wire.h"
 
 namespace sluice::sim {
 namespace {
@@ -36,6 +37,7 @@ class World {
  public:
   World(const Scenario& scenario, const std::function<void(const std::string&)>& trace)
       : scenario_(scenario), network_(scenario.seed, weather_of(scenario)), ledger_(scenario, network_) {
+    seed_openssl(scenario.seed);
     if (trace) {
       network_.trace = [&trace, start = network_.now()](Instant now, const std::string& text) {
         trace(fmt::format("{:12.6f} {}", std::chrono::duration<double>(now - start).count(), text));
@@ -60,8 +62,9 @@ class World {
  private:
   std::unique_ptr<AnyClient> make_client(const ClientPlan& plan) {
     const net::Address to = listener_address(plan.listener);
-    if (plan.protocol == Protocol::http2) return std::make_unique<H2Client>(network_, ledger_, plan, to);
-    return std::make_unique<Client>(network_, ledger_, plan, to);
+    const bool is_tls = (scenario_.tls >> plan.listener & 1) != 0;
+    if (plan.protocol == Protocol::http2) return std::make_unique<H2Client>(network_, ledger_, plan, to, is_tls);
+    return std::make_unique<Client>(network_, ledger_, plan, to, is_tls);
   }
 
   // False when `most` passes first, or the run is broken off.

@@ -170,6 +170,7 @@ struct Scenario {
   int max_connections = 0, max_requests = 0, max_memory = 0;  // of `limits`; 0: the defaults, which are never reached
   int exchange_buffer = 65'536;
   int max_streams = 100, stream_window = 65'536;  // of HTTP/2 clients
+  int tls = 0;                                    // bits: which listeners speak TLS
   bool is_round_robin = false;
   Change first;  // the config at the start
   std::vector<EndpointPlan> endpoints;
@@ -184,7 +185,7 @@ struct Scenario {
     v.number("max_idle", max_idle), v.number("max_connections", max_connections);
     v.number("max_requests", max_requests), v.number("max_memory", max_memory);
     v.number("exchange_buffer", exchange_buffer), v.number("max_streams", max_streams);
-    v.number("stream_window", stream_window), v.flag("round_robin", is_round_robin);
+    v.number("stream_window", stream_window), v.number("tls", tls), v.flag("round_robin", is_round_robin);
   }
 };
 
