@@ -467,9 +467,8 @@ class TlsClientTest : public TlsStreamTest {
     context->replace_certificates(std::make_shared<const CertificateTable>(CertificateTable::List{*parsed}));
     prepare = [](End& server) { server.at_data = [&server](Buffer bytes) { server.stream->write(std::move(bytes)); }; };
   }
-  std::shared_ptr<const ClientCredentials> believing(const std::string& authorities) {
-    return std::make_shared<const ClientCredentials>(
-        ClientCredentials{*Trust::parse({"ca", ""}, authorities, ""), nullptr});
+  std::shared_ptr<const ClientCredentials> believing(const std::string& bundle) {
+    return std::make_shared<const ClientCredentials>(ClientCredentials{*Trust::parse({"ca", ""}, bundle, ""), nullptr});
   }
   End& dial(const ClientSettings& settings) {
     if (dialled == nullptr || settings.server_name != dialled->settings().server_name)
