@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <utility>
 
 #include "base/time.h"
 
@@ -42,11 +43,14 @@ class Pace {
   bool is_waiting() const { return is_waiting_; }
   // When to look at it, by renew(). Never earlier than it was, however often the peer lets us wait and go on.
   Instant deadline() const { return is_waiting_ ? since_ + until_look_ : Instant::max(); }
-  // At the deadline. `moved`: bytes since start(). True: it is waited for until the new deadline().
+  // At the deadline. `moved`: bytes since start(), less those of earlier messages that still lay before them. True: it
+  // is waited for until the new deadline().
   bool renew(const Terms& terms, std::int64_t moved, Instant now) {
-    const std::int64_t fresh = std::max<std::int64_t>(moved - counted_, 0);
-    counted_ += fresh;
-    const Duration left = saved_ + until_look_ - (now - since_) + earned(terms, fresh);
+    const std::int64_t fresh = moved - std::exchange(counted_, moved);
+    // Below nothing: an earlier message is still on its way, and how much of it has moved will be known at the next
+    // look.
+    const Duration gained = fresh < 0 ? std::min(terms.grace, terms.most) : earned(terms, fresh);
+    const Duration left = saved_ + until_look_ - (now - since_) + gained;
     since_ = now;
     spread(terms, std::min(left, terms.most));
     return left > Duration::zero();

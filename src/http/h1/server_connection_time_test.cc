@@ -182,8 +182,22 @@ TEST_F(SlowReaderTest, D02WhatItTookQuicklyBuysTheIdleTimeoutAndNoMore) {
 
 TEST_F(SlowReaderTest, WhatLiesInTheKernelIsNotTaken) {
   begin(1000);
-  stream_->unacknowledged = 4'000'000;
+  stream_->unacknowledged = stream_->output.size();
   EXPECT_LE(take(1000, 600), 7) << "the kernel took it all, the client nothing";
+}
+
+TEST_F(SlowReaderTest, TakingAnEarlierAnswerIsTakingToo) {
+  begin(1000);
+  stream_->unacknowledged = 40'000;  // of an answer that the kernel has, and the client asked for before
+  for (; stream_->unacknowledged > 0; stream_->unacknowledged -= 2000) EXPECT_EQ(take(0, 1), 1);
+  EXPECT_EQ(exchange().failures, 0);
+}
+
+TEST_F(SlowReaderTest, NotTakingAnEarlierAnswerIsNot) {
+  begin(1000);
+  stream_->unacknowledged = 40'000;
+  EXPECT_LE(take(0, 600), 11) << "asked twice, it has moved no byte";
+  EXPECT_EQ(exchange().failures, 1);
 }
 
 TEST_F(SlowReaderTest, NoTimerIsSetForEachWait) {
