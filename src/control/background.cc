@@ -1,17 +1,18 @@
 #include "control/background.h"
 
+#include <pthread.h>
 #include <sched.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include <cstdint>
-#include <thread>
 
 namespace sluice::control {
 
 namespace {
 
-// sched_setattr(2), the first version. The C library has none yet, and the kernel's header cannot stand beside <sched.h>.
+// sched_setattr(2), the first version. The C library has none yet, and the kernel's header cannot stand beside
+// <sched.h>.
 struct SchedulingAttributes {
   std::uint32_t size = sizeof(SchedulingAttributes);
   std::uint32_t policy = SCHED_BATCH;
@@ -35,10 +36,15 @@ void yield_to_all() {
 }  // namespace
 
 void run_in_background(const std::function<void()>& work) {
-  std::thread([&] {
+  const auto run = [](void* given) -> void* {
     yield_to_all();
-    work();
-  }).join();
+    (*static_cast<const std::function<void()>*>(given))();
+    return nullptr;
+  };
+  pthread_t thread{};
+  // std::thread would end the process where no thread is to be had.
+  if (pthread_create(&thread, nullptr, run, const_cast<std::function<void()>*>(&work)) != 0) return work();
+  pthread_join(thread, nullptr);
 }
 
 }  // namespace sluice::control

@@ -45,10 +45,12 @@ void Exchange::on_no_connection(Error error) {
       error.side == Side::upstream && (error.code == Code::denied || net::tls::find_fault(error.what) != nullptr);
   // With too many on their way to an endpoint, one more is not tried: it says nothing of that endpoint, or of a retry.
   const bool is_full = error.code == Code::exhausted && error.side == Side::upstream;
-  end_attempt(error.side == Side::gateway || is_full ? upstream::Outcome::gateway_failed
-              : is_tls                               ? upstream::Outcome::tls_failed
-              : error.code == Code::timed_out        ? upstream::Outcome::connect_timed_out
-                                                     : upstream::Outcome::connect_failed,
+  // A WebSocket is asked for by HTTP/1.1: an endpoint that speaks only HTTP/2 refuses the handshake, and is well.
+  const bool is_our_wish = is_tls && view_.request().asks_websocket;
+  end_attempt(error.side == Side::gateway || is_full || is_our_wish ? upstream::Outcome::gateway_failed
+              : is_tls                                              ? upstream::Outcome::tls_failed
+              : error.code == Code::timed_out                       ? upstream::Outcome::connect_timed_out
+                                                                    : upstream::Outcome::connect_failed,
               error.what);
   if (!error.retryable) {
     retry_note_ = "not retried: the gateway itself is at fault";

@@ -134,14 +134,23 @@ void Pool::hand_out(Link& link) {
     attempt.events_->on_connection(*link.connection_, false);
   }
   if (link.attempt_ == nullptr) return;
-  // A peer that takes none at all would be asked again for ever.
-  if (is_first || !link.shelf_->endpoint->begin_pending()) {
-    const Error error = is_first ? takes_none : too_many_pending;
-    while (Attempt* const attempt = link.take_waiter()) attempt->events_->on_no_connection(error);
+  // A peer that takes none at all would be asked again for ever, and its connection is of no use.
+  if (is_first) return refuse_all(link, takes_none);
+  if (!link.shelf_->endpoint->begin_pending()) {
+    while (Attempt* const attempt = link.take_waiter()) attempt->events_->on_no_connection(too_many_pending);
     return;
   }
   Link& more = connect(*link.shelf_, link.shelf_->protocol);  // the peer allows fewer than had come
   while (Attempt* const attempt = link.take_waiter(false)) more.add_waiter(*attempt);
+}
+
+// Discards the link and tells all who waited for it.
+void Pool::refuse_all(Link& link, const Error& error) {
+  std::vector<Attempt*> waiting;  // off the hot path
+  while (Attempt* const attempt = link.take_waiter()) waiting.push_back(attempt);
+  discard(link);
+  // One that is told may end another, but only by an answer to its own client: none of them is.
+  for (Attempt* const attempt : waiting) attempt->events_->on_no_connection(error);
 }
 
 void Pool::disperse(Link& link) {
@@ -308,11 +317,7 @@ void Link::on_connect_failed(http::UpstreamConnection&, Error error) {
   pool_.counters_.connect_failures.add();
   // Each endpoint has all local ports to itself: where one has none left, another may.
   error.retryable = error.side != Side::gateway || error.code == Code::unavailable;
-  std::vector<Attempt*> waiting;  // off the hot path
-  while (Attempt* const attempt = take_waiter()) waiting.push_back(attempt);
-  pool_.discard(*this);
-  // One that is told may end another, but only by an answer to its own client: none of them is.
-  for (Attempt* const attempt : waiting) attempt->events_->on_no_connection(error);
+  pool_.refuse_all(*this, error);
 }
 
 void Link::on_idle(http::UpstreamConnection&) {

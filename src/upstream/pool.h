@@ -205,6 +205,7 @@ class Pool {
   Link* take_shared(Shelf& shelf);       // the same, of those with room
   void share(Link& link);                // is connected: to be used by many
   void hand_out(Link& link);             // to those who wait for it
+  void refuse_all(Link& link, const Error& error);
   void disperse(Link& link);             // all but the first of them: each gets one of its own
   bool is_outdated(const Link& link) const;  // made under other terms than its shelf has
   void put_back_shared(Link& link);      // no exchange uses it any more

@@ -6,7 +6,6 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <utility>
 
 #include "base/time.h"
 
@@ -28,12 +27,16 @@ class Pace {
   void start(const Terms& terms) {
     spread(terms, terms.least_rate == 0 ? terms.most : std::min(terms.grace, terms.most));
     counted_ = 0;
-    is_waiting_ = false;
+    is_waiting_ = has_waited_ = false;
   }
+  // Before the first wait() of a message that may stand behind another: what of both has moved by now. Less than
+  // nothing when the other's bytes are still on their way; that they move is moving too.
+  void count_from(std::int64_t moved) { counted_ = std::min<std::int64_t>(moved, 0); }
+  bool has_waited() const { return has_waited_; }
   // The peer keeps us waiting from now on.
   void wait(Instant now) {
     since_ = now;
-    is_waiting_ = true;
+    is_waiting_ = has_waited_ = true;
   }
   // It does not any more. What it moved counts when it is looked at next.
   void stop(Instant now) {
@@ -43,14 +46,11 @@ class Pace {
   bool is_waiting() const { return is_waiting_; }
   // When to look at it, by renew(). Never earlier than it was, however often the peer lets us wait and go on.
   Instant deadline() const { return is_waiting_ ? since_ + until_look_ : Instant::max(); }
-  // At the deadline. `moved`: bytes since start(), less those of earlier messages that still lay before them. True: it
-  // is waited for until the new deadline().
+  // At the deadline. `moved`: bytes since start(). True: it is waited for until the new deadline().
   bool renew(const Terms& terms, std::int64_t moved, Instant now) {
-    const std::int64_t fresh = moved - std::exchange(counted_, moved);
-    // Below nothing: an earlier message is still on its way, and how much of it has moved will be known at the next
-    // look.
-    const Duration gained = fresh < 0 ? std::min(terms.grace, terms.most) : earned(terms, fresh);
-    const Duration left = saved_ + until_look_ - (now - since_) + gained;
+    const std::int64_t fresh = std::max<std::int64_t>(moved - counted_, 0);
+    counted_ += fresh;
+    const Duration left = saved_ + until_look_ - (now - since_) + earned(terms, fresh);
     since_ = now;
     spread(terms, std::min(left, terms.most));
     return left > Duration::zero();
@@ -76,6 +76,7 @@ class Pace {
   Instant since_{};
   std::int64_t counted_ = 0;
   bool is_waiting_ = false;
+  bool has_waited_ = false;
 };
 
 }  // namespace sluice::http::h1

@@ -251,7 +251,7 @@ bool ServerConnection::end_exchange() {
   }
   if (ended_in_call_ || stream_->unsent_bytes() > most_unsent_bytes) {
     if (deadline_ != Instant::max()) return false;  // asked for already
-    memory_->download.wait(now());
+    await_client();
     arm(memory_->download.deadline());
     stream_->want_drained();
     return false;

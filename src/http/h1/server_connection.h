@@ -100,6 +100,7 @@ class ServerConnection final : public ConnectionLink,
   void start_paces();
   Pace::Terms upload_terms() const;
   Pace::Terms download_terms() const;
+  void await_client();
   std::int64_t taken_bytes() const;
   Instant now() const { return owner_.waist_.loop().now(); }
 

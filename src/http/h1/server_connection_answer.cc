@@ -130,7 +130,7 @@ std::size_t ServerConnection::unsent_bytes() const { return is_dead_ ? 0 : strea
 void ServerConnection::want_room() {
   if (!takes_answer() || exchange_.has_failed) return;
   exchange_.is_room_wanted = true;
-  memory_->download.wait(now());
+  await_client();
   stream_->want_drained();
   arm_exchange();
 }

@@ -73,8 +73,15 @@ Pace::Terms ServerConnection::download_terms() const {
   return {settings.least_download_rate, settings.rate_grace, settings.client_idle_timeout};
 }
 
+// With pipelining an earlier answer may lie in the kernel still.
+void ServerConnection::await_client() {
+  Pace& download = memory_->download;
+  if (!download.has_waited()) download.count_from(taken_bytes());
+  download.wait(now());
+}
+
 // Of the answer, by the client's own word: what lies in the kernel has not been taken. A system call, made only when
-// patience has run out.
+// patience has run out and when an exchange waits for the first time.
 std::int64_t ServerConnection::taken_bytes() const {
   return static_cast<std::int64_t>(sent_bytes()) -
          static_cast<std::int64_t>(unsent_bytes() + stream_->unacknowledged_bytes());

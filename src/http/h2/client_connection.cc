@@ -7,6 +7,7 @@ namespace sluice::http::h2 {
 namespace {
 
 constexpr std::size_t most_unsent_bytes = 64 * 1024;  // written ahead of the kernel
+constexpr Duration silence_in_doubt = std::chrono::seconds(1);
 
 ClientStream& ours(SessionStream& stream) { return static_cast<ClientStream&>(stream); }
 
@@ -60,6 +61,7 @@ void ClientConnection::on_connected() {
 
 void ClientConnection::on_data(net::Buffer bytes) {
   if (is_lost_) return;
+  heard_at_ = loop_.now();
   input_ = &bytes;
   const bool is_well = session_.receive(bytes.view());
   input_ = nullptr;
@@ -111,6 +113,8 @@ void ClientConnection::on_closed(SessionStream& stream, ErrorCode code, bool is_
   ours(stream).set_closed(code, is_by_peer);
 }
 
+void ClientConnection::on_sent_last(SessionStream& stream) { ours(stream).set_sent_last(); }
+
 void ClientConnection::on_frame(std::size_t bytes, SessionStream* stream) {
   if (stream != nullptr) ours(*stream).count_received(bytes);
 }
@@ -132,6 +136,10 @@ void ClientConnection::make_due(ClientStream& stream) {
   if (std::exchange(stream.is_due, true)) return;
   due_.push_back(&stream);
   want_write();
+}
+
+void ClientConnection::doubt(Instant since) {
+  if (heard_at_ < since && loop_.now() - since >= silence_in_doubt) is_leaving_ = true;
 }
 
 void ClientConnection::run_due() {

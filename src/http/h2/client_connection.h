@@ -3,8 +3,8 @@
 // and it has no timeouts: its owner and the gateway have. Belongs to its owner, who deletes it when told that it is
 // unusable. Only on the worker's thread.
 
-#include <functional>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <vector>
 
@@ -49,6 +49,9 @@ class ClientConnection final : public UpstreamConnection, private net::StreamHan
   std::string_view scheme() const { return stream_->security() != nullptr ? "https" : "http"; }
   void want_write() { loop_.at_turn_end(turn_end_); }
   void make_due(ClientStream& stream);
+  // A stream begun at `since` was given up without a word of an answer. When the whole connection has been silent
+  // since, for a second at least, it may lead nowhere: it takes no more streams.
+  void doubt(Instant since);
 
  private:
   // net::StreamHandler
@@ -67,7 +70,7 @@ class ClientConnection final : public UpstreamConnection, private net::StreamHan
   void on_last(SessionStream& stream) override;
   void on_malformed(SessionStream& stream) override;
   void on_closed(SessionStream& stream, ErrorCode code, bool is_by_peer) override;
-  void on_sent_last(SessionStream&) override {}
+  void on_sent_last(SessionStream& stream) override;
   void on_frame(std::size_t bytes, SessionStream* stream) override;
   void on_frame_sent(std::size_t bytes, SessionStream* stream, bool is_data) override;
   void on_odd(Oddity) override {}
@@ -92,6 +95,7 @@ class ClientConnection final : public UpstreamConnection, private net::StreamHan
   std::vector<HeaderField> fields_;
   HeadDigits digits_;
   net::Buffer* input_ = nullptr;  // being received
+  Instant heard_at_{};            // when something last was
   std::uint32_t open_ = 0;
   bool is_open_ = false;  // TCP
   bool has_settings_ = false;

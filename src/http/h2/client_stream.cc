@@ -24,9 +24,10 @@ void ClientStream::begin(const RequestHead& head, Arena& arena, UpstreamEvents& 
   failure_.reset();
   interim_.clear();
   sent_bytes_ = received_bytes_ = 0;
+  begun_at_ = loop().now();
   interim_responses_ = trailer_bytes_ = 0;
-  is_closed_ = is_head_complete_ = is_head_whole_ = has_head_ = has_last_ = has_told_end_ = has_credit_ =
-      is_room_wanted_ = false;
+  is_closed_ = is_head_complete_ = is_head_whole_ = has_head_ = has_last_ = has_told_end_ = has_sent_last_ =
+      has_credit_ = is_room_wanted_ = false;
   is_on_wire_ = is_unprocessed_ = false;
   is_answer_to_head_ = head.method == "HEAD";
   asks_websocket_ = head.asks_websocket;
@@ -223,9 +224,8 @@ bool ClientStream::end() {
     return true;
   }
   // A rest that waits for the service's window would wait for ever: a service that has answered need not open it.
-  const bool is_sent = is_complete_ && output_.empty();
-  if (!is_closed_ && (!is_sent || !has_last_)) connection_.session().reset(*this, ErrorCode::cancel);
-  if (!is_sent) output_.clear();
+  if (!is_closed_ && (!has_sent_last_ || !has_last_)) connection_.session().reset(*this, ErrorCode::cancel);
+  if (!has_sent_last_) output_.clear();
   connection_.make_due(*this);
   std::exchange(events_, nullptr)->on_response_end(trailers_);
   return false;
@@ -263,6 +263,7 @@ void ClientStream::cancel() {
   input_.clear();
   output_.clear();
   if (!is_closed_) connection_.session().reset(*this, ErrorCode::cancel);
+  if (is_on_wire_ && !has_response()) connection_.doubt(begun_at_);
   connection_.make_due(*this);
   connection_.want_write();
 }

@@ -37,6 +37,7 @@ class ClientStream final : public SessionStream, public UpstreamHalf {
   void block_end(bool is_last);
   void add_data(net::Loop& loop, net::Buffer& from, std::string_view bytes);
   void set_last();
+  void set_sent_last() { has_sent_last_ = true; }
   void set_closed(ErrorCode code, bool is_by_peer);
   void lose(Error error);
   void lose_connection(Error error);  // no event of the session will come any more
@@ -89,7 +90,7 @@ class ClientStream final : public SessionStream, public UpstreamHalf {
 
   ClientConnection& connection_;
   UpstreamEvents* events_ = nullptr;
-  Arena* arena_ = nullptr;  // of the exchange
+  Arena* arena_ = nullptr;              // of the exchange
   std::optional<ClientTunnel> tunnel_;  // then events_ is it
   net::Timer leave_timer_;
   ResponseHeadReader head_;
@@ -99,6 +100,7 @@ class ClientStream final : public SessionStream, public UpstreamHalf {
   BufferQueue input_, output_;
   std::optional<Error> failure_;
   std::uint64_t sent_bytes_ = 0, received_bytes_ = 0;
+  Instant begun_at_{};
   std::vector<http::ResponseHead> interim_;  // to be told
   std::uint32_t interim_responses_ = 0, trailer_bytes_ = 0;
   bool is_running_ = false;
@@ -112,7 +114,8 @@ class ClientStream final : public SessionStream, public UpstreamHalf {
   bool has_told_end_ = false;  // with tunnel_
   bool has_credit_ = false;
   bool is_room_wanted_ = false;
-  bool is_complete_ = false;  // the request
+  bool is_complete_ = false;    // the request
+  bool has_sent_last_ = false;  // its END_STREAM is written
   bool is_on_wire_ = false;
   bool is_unprocessed_ = false;
 };

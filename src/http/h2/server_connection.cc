@@ -156,7 +156,7 @@ void ServerConnection::on_frame_sent(std::size_t bytes, SessionStream* stream, b
   if (is_data) glitches_.earn(Glitches::for_data);
   if (stream == nullptr) return;
   ours(*stream).count_sent(bytes);
-  if (is_data) ours(*stream).note_written(written_bytes_);
+  if (is_data) ours(*stream).note_written(data_until_ = written_bytes_);
 }
 
 void ServerConnection::on_odd(Oddity oddity) {
@@ -337,7 +337,7 @@ void ServerConnection::look_at_streams() {
     if (is_blocked) {
       // A window is the client's to open when it has what filled it: until then its pace is the connection's.
       if (taken < 0) taken = taken_bytes();
-      const std::uint64_t filled_until = is_connection_shut ? written_bytes_ : stream->written_until();
+      const std::uint64_t filled_until = is_connection_shut ? data_until_ : stream->written_until();
       const bool is_on_its_way = taken < static_cast<std::int64_t>(filled_until);
       is_untaken_ |= is_on_its_way;
       is_blocked = !is_on_its_way;

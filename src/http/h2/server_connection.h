@@ -106,6 +106,7 @@ class ServerConnection final : public h1::ConnectionLink,
   std::size_t charged_bytes_ = 0, session_bytes_ = 0;
   std::ptrdiff_t buffered_bytes_ = 0;
   std::uint64_t written_bytes_ = 0;
+  std::uint64_t data_until_ = 0;  // of these, up to the last DATA: what alone fills windows
   const std::uint32_t ticket_;
   bool is_untaken_ = false;  // a stream's window is shut, and what filled it is on its way
   bool is_over_ = false;

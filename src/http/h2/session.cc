@@ -17,6 +17,9 @@ constexpr std::size_t hardly_data_bytes = 4;
 // Beyond any honest pace; the budget that counts is ours (glitches.h).
 constexpr std::uint64_t unlimited_resets = 1u << 30;
 constexpr std::size_t most_outbound_acks = 1000;
+// More than a head may hold (`header_total`) and policies may add. Past its own limit, 64 KiB, libnghttp2 would close
+// the stream as if the peer had refused it.
+constexpr std::size_t most_head_sent_bytes = 8 << 20;
 constexpr unsigned first_unknown_type = 10;  // behind CONTINUATION
 
 nghttp2_session* machine_of(void* machine) { return static_cast<nghttp2_session*>(machine); }
@@ -113,6 +116,7 @@ struct Session::Adapter {
         return 0;
       }
       known->id_ = frame->hd.stream_id;
+      known->is_reset_ = false;
       (void)nghttp2_session_set_stream_user_data(machine, known->id_, known);
       self.events_.on_frame(frame->hd.length + frame_head_bytes, known);
     }
@@ -215,6 +219,8 @@ struct Session::Adapter {
   static int send_data(nghttp2_session*, nghttp2_frame* frame, const std::uint8_t* head, std::size_t bytes,
                        nghttp2_data_source* source, void* user) {
     Session& self = session(user);
+    // A frame that waited here for room is still due when its stream has been reset meanwhile, and its bytes are gone.
+    if (static_cast<SessionStream*>(source->ptr)->is_reset_) return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
     if (self.out_->unsent_bytes() >= self.most_unsent_) return NGHTTP2_ERR_WOULDBLOCK;
     self.out_->write(text_of(head, frame_head_bytes));
     static_cast<SessionStream*>(source->ptr)->write_piece(*self.out_, bytes);
@@ -251,6 +257,7 @@ struct Session::Adapter {
     nghttp2_option_set_no_auto_window_update(option, 1);
     nghttp2_option_set_no_closed_streams(option, 1);
     nghttp2_option_set_max_continuations(option, settings.continuations);
+    nghttp2_option_set_max_send_header_block_length(option, most_head_sent_bytes);
     nghttp2_option_set_max_outbound_ack(option, most_outbound_acks);
     nghttp2_option_set_stream_reset_rate_limit(option, unlimited_resets, unlimited_resets);
     for (unsigned type = first_unknown_type; type <= 0xff; ++type)
@@ -331,6 +338,7 @@ bool Session::submit_request(SessionStream& stream, std::span<const HeaderField>
   const std::int32_t id = nghttp2_submit_request(machine_of(machine_), nullptr, values.data(), values.size(),
                                                  has_body ? &provider : nullptr, &stream);
   stream.id_ = id > 0 ? id : 0;
+  stream.is_reset_ = false;
   return id > 0;
 }
 
@@ -344,6 +352,7 @@ void Session::resume(SessionStream& stream) {
 }
 
 void Session::reset(SessionStream& stream, ErrorCode code) {
+  stream.is_reset_ = true;
   (void)nghttp2_submit_rst_stream(machine_of(machine_), NGHTTP2_FLAG_NONE, stream.id_,
                                   static_cast<std::uint32_t>(code));
 }

@@ -81,6 +81,7 @@ class SessionStream {
  private:
   friend class Session;
   std::int32_t id_ = 0;
+  bool is_reset_ = false;  // by us: nothing more of it is to be sent, not even what next_piece() has promised
 };
 
 class SessionEvents {
