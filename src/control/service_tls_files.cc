@@ -150,8 +150,9 @@ void Service::refresh_staple(const Certificate& certificate, std::string_view wh
   const auto before = certificate.staple();
   const auto done = certificate.load_staple(gateway::wall_seconds());
   if (!done)
-    return refuse_file(file, whose, fmt::format("{} {}", file, done.error().what),
-                       before == nullptr ? "a certificate without an OCSP response" : "the OCSP response");
+    return refuse_file(
+        file, whose, fmt::format("{} {}", file, done.error().what),
+        certificate.staple() == nullptr ? "a certificate without an OCSP response" : "the OCSP response");
   tls_faults_.erase(file);
   if (certificate.staple() != before)
     say(Level::info, fmt::format("{}: the new OCSP response in {} is in service", whose, file));

@@ -104,6 +104,10 @@ class Compiler {
       if (entry.value.tls)
         tls = compile_tls(*entry.value.tls, entry.value.alpn(), "upstreams." + entry.key + ".tls", kept_.tls,
                           diagnostics_);
+      if (entry.value.tls && tls == nullptr) {  // never in the clear instead
+        groups_.emplace(entry.key, nullptr);
+        continue;
+      }
       plan_->groups.push_back(upstream::Group::make(entry.key, entry.value, kept_.endpoints, std::move(tls)));
       groups_.emplace(entry.key, plan_->groups.back().get());
     }
@@ -291,15 +295,16 @@ class Compiler {
                            ? "a policy for every route cannot replace the prefix of one path"
                            : "{" + use.name + "}: a policy for every route cannot use the capture of one path")
                 .help = "put the policy on the routes that have it in their path";
-      ListenerPlan plan{.name = *listener.name,
-                        .number = kept_.listener_numbers.number_of(*listener.name),
-                        .bind = listener.bind.address,
-                        .default_links = default_links,
-                        .server = server_settings(listener),
-                        .websocket = listener.websocket,
-                        .event_stream = listener.event_stream,
-                        .admission = fingerprint(listener.tls ? "tls" : "", chain, {}),
-                        .http2 = listener.http2.settings(static_cast<std::uint32_t>(listener.limits.header_total.bytes))};
+      ListenerPlan plan{
+          .name = *listener.name,
+          .number = kept_.listener_numbers.number_of(*listener.name),
+          .bind = listener.bind.address,
+          .default_links = default_links,
+          .server = server_settings(listener),
+          .websocket = listener.websocket,
+          .event_stream = listener.event_stream,
+          .admission = fingerprint(listener.tls ? "tls" : "", chain, {}),
+          .http2 = listener.http2.settings(static_cast<std::uint32_t>(listener.limits.header_total.bytes))};
       if (listener.tls) {
         plan.tls = compile_tls(*listener.tls, listener.alpn(), path + ".tls", kept_.tls, diagnostics_);
         plan.tls_handshake_timeout = listener.tls->handshake_timeout;

@@ -203,11 +203,12 @@ std::shared_ptr<const net::tls::ClientCredentials> load_credentials(
   }
   if (!config.cert->empty()) {
     auto certificate = kept.certificates.load({*config.cert, *config.key}, wall_seconds());
+    if (certificate && !(*certificate)->open())
+      certificate = std::unexpected(net::tls::CertificateFault{.what = "cannot be used with its key by OpenSSL"});
     if (!certificate) {
       report({config.cert, config.key}, certificate.error(), path, diagnostics);
       is_good = false;
     } else {
-      is_good &= (*certificate)->open();
       loaded->certificate = std::move(*certificate);
     }
   }

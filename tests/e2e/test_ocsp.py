@@ -106,6 +106,18 @@ def test_a_response_of_openssl_and_one_of_a_delegate(gateway, authority, tmp_pat
     assert running.metric("sluice_tls_ocsp_expiry_seconds") <= 90 * 3600
 
 
+def test_once_it_says_revoked_the_one_before_is_shown_no_more(gateway, authority, tmp_path):
+    cert, key = with_issuer(authority, "a.example")
+    file = respond(authority, cert, tmp_path / "a.ocsp")
+    running = gateway(config((cert, key, file)))
+    assert stapled(running, authority) == "good"
+    respond(authority, cert, file, standing=ocsp.OCSPCertStatus.REVOKED)
+    assert wait_until(lambda: f"{file} says that the certificate is revoked" in running.stderr()), running.stderr()
+    assert stapled(running, authority) is None
+    respond(authority, cert, file)
+    assert wait_until(lambda: stapled(running, authority) == "good"), running.stderr()
+
+
 def test_bad_responses_are_refused_and_the_one_before_stays(gateway, authority, tmp_path):
     cert, key = with_issuer(authority, "a.example")
     other, _ = with_issuer(authority, "b.example")
@@ -118,8 +130,8 @@ def test_bad_responses_are_refused_and_the_one_before_stays(gateway, authority, 
             (lambda: write(file, ocsp.OCSPResponseBuilder.build_unsuccessful(ocsp.OCSPResponseStatus.TRY_LATER).public_bytes(
                 serialization.Encoding.DER)), "holds no successful OCSP response in DER form"),
             (lambda: respond(authority, other, file), "is about another certificate"),
+            (lambda: write(file, file.read_bytes() + b"x"), "holds no successful OCSP response in DER form"),
             (lambda: respond(authority, cert, file, signer=(stranger.certificate, stranger.key)), "is not signed by the certificate's issuer"),
-            (lambda: respond(authority, cert, file, standing=ocsp.OCSPCertStatus.REVOKED), "says that the certificate is revoked"),
             (lambda: respond(authority, cert, file, standing=ocsp.OCSPCertStatus.UNKNOWN), "says that the authority does not know the certificate"),
             (lambda: respond(authority, cert, file, begins=-48, ends=-24), "is out of date"),
             (lambda: respond(authority, cert, file, begins=1), "is not valid yet"),

@@ -164,8 +164,9 @@ std::expected<void, StapleFault> Certificate::load_staple(std::int64_t now) cons
   const auto known = staple();
   if (known != nullptr && known->der() == *der && known->expires_at() > now) return {};
   auto made = Staple::parse(std::move(*der), chain_, now);
-  if (!made) return std::unexpected(std::move(made.error()));
   const std::lock_guard guard(mutex_);
+  if (!made && made.error().is_revoked) staple_.reset();
+  if (!made) return std::unexpected(std::move(made.error()));
   staple_.swap(*made);
   return {};
 }

@@ -46,7 +46,8 @@ inline Pem make_pem(const Wish& wish = {}) {
   X509_set_pubkey(made, key);
   X509_NAME* const name = X509_get_subject_name(made);
   const std::string first = wish.subject != nullptr ? wish.subject : wish.names.front();
-  X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_ASC, reinterpret_cast<const unsigned char*>(first.c_str()), -1, -1, 0);
+  X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_ASC, reinterpret_cast<const unsigned char*>(first.c_str()), -1, -1,
+                             0);
   X509_set_issuer_name(made, name);
   std::string names;
   for (const std::string& one : wish.names) names += (names.empty() ? "DNS:" : ",DNS:") + one;

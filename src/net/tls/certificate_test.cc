@@ -196,7 +196,7 @@ TEST(TicketKeys, OldOnesAreKnownForTwoRotations) {
 TEST(TicketKeys, AFileHasThemOneAfterAnother) {
   std::string bytes;
   for (int key = 0; key < 16; ++key)
-    bytes += std::string(16, static_cast<char>('a' + key)) + std::string(32, '1') + std::string(32, '2');
+    bytes += std::string(16, static_cast<char>('a' + key)) + 'x' + std::string(31, '1') + std::string(31, '2') + 'x';
   const auto keys = TicketKeys::parse(bytes);
   ASSERT_TRUE(keys) << keys.error();
   EXPECT_EQ((*keys)->keys().size(), TicketKeys::most_in_file);
@@ -210,11 +210,13 @@ TEST(TicketKeys, AFileHasThemOneAfterAnother) {
 }
 
 TEST(TicketKeys, WhatAFileMayNotHold) {
-  const std::string key = std::string(16, 'n') + std::string(64, 'k');
+  const std::string key = std::string(16, 'n') + 'x' + std::string(62, 'k') + 'x';
   EXPECT_THAT(TicketKeys::parse("").error(), HasSubstr("holds 0 bytes"));
   EXPECT_THAT(TicketKeys::parse(key.substr(1)).error(), HasSubstr("holds 79 bytes, which is no multiple of 80"));
   EXPECT_THAT(TicketKeys::parse(key + "\n").error(), HasSubstr("holds 81 bytes"));
   EXPECT_THAT(TicketKeys::parse(key + key).error(), HasSubstr("two keys of the same name"));
+  EXPECT_THAT(TicketKeys::parse(std::string(80, '\0')).error(), HasSubstr("holds a key that is not random"));
+  EXPECT_THAT(TicketKeys::parse(key.substr(0, 48) + std::string(32, 'k')).error(), HasSubstr("that is not random"));
   std::string many;
   for (int i = 0; i < 17; ++i) many += std::string(80, static_cast<char>('a' + i));
   EXPECT_THAT(TicketKeys::parse(many).error(), HasSubstr("holds 17 keys, more than 16"));

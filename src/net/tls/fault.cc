@@ -8,9 +8,9 @@
 namespace sluice::net::tls {
 
 std::span<const Fault* const> faults() {
-  static constexpr const Fault* all[] = {&fault_timeout, &fault_closed,   &fault_truncated, &fault_not_tls,
-                                         &fault_version, &fault_cipher,   &fault_protocol,  &fault_alert,
-                                         &fault_client_certificate, &fault_flood,   &fault_malformed, &fault_gateway};
+  static constexpr const Fault* all[] = {
+      &fault_timeout,  &fault_closed, &fault_truncated,          &fault_not_tls, &fault_version,   &fault_cipher,
+      &fault_protocol, &fault_alert,  &fault_client_certificate, &fault_flood,   &fault_malformed, &fault_gateway};
   return all;
 }
 

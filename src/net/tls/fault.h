@@ -20,7 +20,8 @@ inline constexpr Fault fault_truncated{"truncated", Code::closed, "the connectio
 inline constexpr Fault fault_not_tls{"not_tls", Code::unsupported, "the peer does not speak TLS"};
 inline constexpr Fault fault_version{"no_shared_version", Code::unsupported, "no TLS version in common"};
 inline constexpr Fault fault_cipher{"no_shared_cipher", Code::unsupported, "no TLS cipher or signature in common"};
-inline constexpr Fault fault_protocol{"no_shared_protocol", Code::unsupported, "no application protocol in common (ALPN)"};
+inline constexpr Fault fault_protocol{"no_shared_protocol", Code::unsupported,
+                                      "no application protocol in common (ALPN)"};
 inline constexpr Fault fault_alert{"alert", Code::reset, "the peer refused by a TLS alert"};
 inline constexpr Fault fault_client_certificate{"client_certificate", Code::denied,
                                                 "the client's certificate is missing or was refused"};

@@ -31,8 +31,10 @@ CertificatePtr certificate_of(const std::string& der) {
 // The response proper; null when these bytes are none, or one that says that there is none.
 BasicPtr basic_response(const std::string& der) {
   const auto* at = reinterpret_cast<const unsigned char*>(der.data());
+  const auto* const end = at + der.size();
   const ResponsePtr response(d2i_OCSP_RESPONSE(nullptr, &at, static_cast<long>(der.size())));
-  if (response == nullptr || OCSP_response_status(response.get()) != OCSP_RESPONSE_STATUS_SUCCESSFUL) return nullptr;
+  if (response == nullptr || at != end || OCSP_response_status(response.get()) != OCSP_RESPONSE_STATUS_SUCCESSFUL)
+    return nullptr;
   return BasicPtr(OCSP_response_get1_basic(response.get()));
 }
 
@@ -75,8 +77,11 @@ std::unexpected<StapleFault> refuse(std::string what, std::string help = "") {
 std::expected<std::int64_t, StapleFault> read_expiry(OCSP_SINGLERESP* part, std::int64_t now) {
   ASN1_GENERALIZEDTIME *begins = nullptr, *ends = nullptr;
   const int standing = OCSP_single_get0_status(part, nullptr, nullptr, &begins, &ends);
-  if (standing == V_OCSP_CERTSTATUS_REVOKED)
-    return refuse("says that the certificate is revoked", "clients must not trust it any more: get another one");
+  if (standing == V_OCSP_CERTSTATUS_REVOKED) {
+    auto fault = refuse("says that the certificate is revoked", "clients must not trust it any more: get another one");
+    fault.error().is_revoked = true;
+    return fault;
+  }
   if (standing != V_OCSP_CERTSTATUS_GOOD) return refuse("says that the authority does not know the certificate");
   const auto from = seconds_of(begins), until = seconds_of(ends);
   if (!from || !until) return refuse("does not say until when it holds (nextUpdate)");

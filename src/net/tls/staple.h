@@ -13,6 +13,7 @@ namespace sluice::net::tls {
 
 struct StapleFault {
   bool is_expired = false;  // and nothing else
+  bool is_revoked = false;  // what was said before must not be said any more
   std::string what;         // "is about another certificate"
   std::string help;
 };

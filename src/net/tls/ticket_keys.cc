@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cstdlib>
 #include <cstring>
+#include <functional>
 #include <span>
 #include <string>
 
@@ -38,6 +39,15 @@ const TicketKey* TicketKeyList::find(const unsigned char* name) const {
   return found == keys_.end() ? nullptr : &*found;
 }
 
+namespace {
+
+// As in a file that was made large and never filled.
+bool is_one_byte(std::span<const unsigned char> key) {
+  return std::ranges::adjacent_find(key, std::not_equal_to{}) == key.end();
+}
+
+}  // namespace
+
 bool TicketKeyList::operator==(const TicketKeyList& other) const {
   return keys_.size() == other.keys_.size() &&
          std::memcmp(keys_.data(), other.keys_.data(), keys_.size() * key_bytes) == 0;
@@ -54,9 +64,12 @@ std::expected<std::shared_ptr<const TicketKeyList>, std::string> TicketKeys::par
   std::vector<TicketKey> keys(count);
   std::memcpy(keys.data(), bytes.data(), bytes.size());
   auto made = std::make_shared<const TicketKeyList>(std::move(keys));
-  for (const TicketKey& key : made->keys())
+  for (const TicketKey& key : made->keys()) {
     if (made->find(key.name.data()) != &key)
       return std::unexpected("has two keys of the same name (the first 16 bytes)");
+    if (is_one_byte(key.encryption) || is_one_byte(key.authentication))
+      return std::unexpected("holds a key that is not random: all its bytes are the same");
+  }
   return made;
 }
 

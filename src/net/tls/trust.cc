@@ -133,6 +133,9 @@ void Trust::use_for(ssl_st* handshake) const { SSL_set1_verify_cert_store(handsh
 
 void Trust::name_authorities(ssl_st* handshake) const { SSL_set0_CA_list(handshake, SSL_dup_CA_list(names_)); }
 
-void forget_trust(ssl_st* handshake) { SSL_set0_verify_cert_store(handshake, nullptr); }
+void forget_trust(ssl_st* handshake) {
+  SSL_set0_verify_cert_store(handshake, nullptr);
+  SSL_set0_CA_list(handshake, nullptr);  // a bundle's names are many kilobytes, for as long as the connection lives
+}
 
 }  // namespace sluice::net::tls
