@@ -1,31 +1,20 @@
 #include <fmt/format.h>
 
-#include "control/background.h"
 #include "control/journal.h"
 #include "control/service.h"
 
 namespace sluice::control {
 
-namespace {
-
-// About 2,500 routes, or ten milliseconds of work: a smaller config is not worth a thread, nor that it should wait.
-constexpr std::size_t large_config_bytes = 256 << 10;
-
-}  // namespace
-
 void Service::reload() {
   if (is_draining_) return;
   refresh_tls_files();
-  const auto text = text_of(options_.config_path);
-  if (text && *text == text_) {
+  if (const auto text = text_of(options_.config_path); text && *text == text_) {
     ++config_.reloads_unchanged;
     return;
   }
   const Instant started = loop_->now();
   config::Diagnostics diagnostics;
-  std::optional<Loaded> loaded;
-  const auto load = [&] { loaded = load_config(options_.config_path, kept_, diagnostics); };
-  text && text->size() >= large_config_bytes ? run_in_background(load) : load();
+  auto loaded = load_config(options_.config_path, kept_, diagnostics);
   if (diagnostics.error_count() + diagnostics.warning_count() > 0) say_raw(diagnostics.render());
   if (!loaded) {
     text_ = diagnostics.source_count() > 0 ? std::string(diagnostics.source_text(0)) : std::string();
