@@ -139,6 +139,24 @@ def test_revoked_ones_are_refused_and_a_stale_list_lets_nobody_in(gateway, autho
     assert "warning[list_out_of_date]" in stale.stderr()
 
 
+def test_an_authority_that_its_root_has_revoked_lets_nobody_in(gateway, authority, pair, tmp_path):
+    root = Authority(tmp_path / "root", "root")
+    middle = Authority(tmp_path / "middle", "middle", parent=root)
+    shown = show(middle, "client")
+    known = Authority(tmp_path / "known", "unused")
+    write(known.path, root.path.read_bytes() + middle.path.read_bytes(), 0o644)
+    of_middle = write_list(tmp_path / "middle.crl", middle).read_bytes()
+    for name, lists, lets_in in [("absent", b"", True), ("empty", write_list(tmp_path / "empty.crl", root).read_bytes(), True),
+                                 ("revoked", write_list(tmp_path / "root.crl", root, middle.path).read_bytes(), False),
+                                 ("stale", write_list(tmp_path / "stale.crl", root, ends=-1).read_bytes(), False)]:
+        crl = tmp_path / f"{name}.pem"
+        write(crl, of_middle + lists, 0o644)
+        running = gateway(config(pair, known, f", crl: {crl}"))
+        assert (status(ask(running, authority, shown)) == 200 if lets_in else is_refused(running, authority, shown)), name
+        if name == "revoked":
+            assert wait_until(lambda: "failed: certificate revoked (client_certificate)" in running.stderr()), running.stderr()
+
+
 def stay(running, authority, shown):
     """A connection that shows this certificate, and has been answered."""
     context = authority.context()

@@ -125,7 +125,7 @@ std::optional<TrustFault> Trust::read_lists() {
   if (!is_signed)
     return fault_of(true, "holds a list that was not signed by the authority of its name",
                     "`ca` must be the one that signed it");
-  X509_STORE_set_flags(store_, X509_V_FLAG_CRL_CHECK);
+  X509_STORE_set_flags(store_, X509_V_FLAG_CRL_CHECK | X509_V_FLAG_CRL_CHECK_ALL);
   return std::nullopt;
 }
 
