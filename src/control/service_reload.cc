@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include "control/journal.h"
+#include "control/naps.h"
 #include "control/service.h"
 
 namespace sluice::control {
@@ -14,7 +15,10 @@ void Service::reload() {
   }
   const Instant started = loop_->now();
   config::Diagnostics diagnostics;
-  auto loaded = load_config(options_.config_path, kept_, diagnostics);
+  auto loaded = [&] {
+    const Naps naps;
+    return load_config(options_.config_path, kept_, diagnostics);
+  }();
   if (diagnostics.error_count() + diagnostics.warning_count() > 0) say_raw(diagnostics.render());
   if (!loaded) {
     text_ = diagnostics.source_count() > 0 ? std::string(diagnostics.source_text(0)) : std::string();

@@ -108,7 +108,7 @@ void SocketLoop::bury() {
 }
 
 bool SocketLoop::may_wait() {
-  if (has_lists() || !is_running_) return false;
+  if (has_lists() || wheel_.has_due() || !is_running_) return false;
   alarm_.set(wheel_.next_event());
   tallies_.is_waiting.store(true, std::memory_order_relaxed);
   return true;

@@ -23,9 +23,11 @@ TimerWheel::TimerWheel(Instant now) : origin_(now) {
   for (auto& level : slots_) {
     for (Slot& slot : level) slot.previous_ = slot.next_ = &slot;
   }
+  due_.previous_ = due_.next_ = &due_;
 }
 
 TimerWheel::~TimerWheel() {
+  while (has_due()) due_.next_->cancel();
   for (auto& level : slots_) {
     for (Slot& slot : level) {
       while (slot.next_ != &slot) slot.next_->cancel();
@@ -77,12 +79,14 @@ TimerWheel::Event TimerWheel::find_event() {
 }
 
 Instant TimerWheel::next_event() {
+  if (has_due()) return origin_ + milliseconds(tick_);
   const Event event = find_event();
   return event.tick == no_tick ? Instant::max() : origin_ + milliseconds(event.tick);
 }
 
 std::size_t TimerWheel::count() const {
   std::size_t count = 0;
+  for (const Timer* timer = due_.next_; timer != &due_; timer = timer->next_) ++count;
   for (const auto& level : slots_) {
     for (const Slot& slot : level) {
       for (const Timer* timer = slot.next_; timer != &slot; timer = timer->next_) ++count;
@@ -91,10 +95,17 @@ std::size_t TimerWheel::count() const {
   return count;
 }
 
-void TimerWheel::advance(Instant now) {
+void TimerWheel::advance(Instant now, std::size_t most) {
   if (now < origin_) return;
   const auto target = static_cast<std::uint64_t>(std::chrono::floor<milliseconds>(now - origin_).count());
-  while (tick_ < target) {
+  for (;;) {
+    for (; has_due(); --most) {
+      if (most == 0) return;
+      Timer& timer = *due_.next_;
+      timer.cancel();
+      timer.function_(timer.context_);  // may destroy the timer
+    }
+    if (tick_ >= target) return;
     const Event event = find_event();
     tick_ = std::min(event.tick, target);
     if (event.tick <= target) unfold(event.level, event.slot);
@@ -104,18 +115,13 @@ void TimerWheel::advance(Instant now) {
 void TimerWheel::unfold(int level, int slot) {
   Slot& ring = slots_[level][slot];
   used_[level] &= ~(std::uint64_t{1} << slot);
-  Slot taken;  // on the stack: callbacks may cancel timers that stand in it, as in any ring
-  taken.next_ = ring.next_;
-  taken.previous_ = ring.previous_;
-  taken.next_->previous_ = taken.previous_->next_ = &taken;
-  ring.next_ = ring.previous_ = &ring;
-  while (taken.next_ != &taken) {
-    Timer& timer = *taken.next_;
+  while (ring.next_ != &ring) {
+    Timer& timer = *ring.next_;
     timer.cancel();
     if (due_tick(timer) <= tick_) {
-      timer.function_(timer.context_);  // may destroy the timer
+      link(due_, timer);
     } else {
-      place(timer);
+      place(timer);  // on a lower level
     }
   }
 }

@@ -25,9 +25,11 @@ class TimerWheel {
   // Fires at the first advance() to `now + after` or later. Sets it anew when it is set already.
   void set(Timer& timer, Instant now, Duration after);
 
-  // Fires what is due, ordered by tick. A callback may set, cancel and destroy any timer, its own included; what it
-  // sets fires at a later tick.
-  void advance(Instant now);
+  // Fires what is due, ordered by tick, but not more than `most` timers: the rest at the next call, whatever its time.
+  // A callback may set, cancel and destroy any timer, its own included; what it sets fires at a later tick.
+  void advance(Instant now, std::size_t most = SIZE_MAX);
+  // advance() has left some that are due.
+  bool has_due() const { return due_.next_ != &due_; }
 
   // No timer fires before this; Instant::max() when none is set. May be earlier than the first timer (a level to
   // unfold).
@@ -51,12 +53,13 @@ class TimerWheel {
     int level, slot;
   };
   Event find_event();
-  void unfold(int level, int slot);  // fires what is due in a slot that is not empty, moves the rest down
+  void unfold(int level, int slot);  // what is due in a slot that is not empty goes to due_, the rest moves down
 
   Instant origin_;
   std::uint64_t tick_ = 0;
   std::array<std::uint64_t, levels> used_{};  // one bit a slot; set may be stale after a cancel, clear is always true
   std::array<std::array<Slot, 64>, levels> slots_;
+  Slot due_;  // to be fired, the first first
 };
 
 }  // namespace sluice::net

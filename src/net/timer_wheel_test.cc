@@ -91,6 +91,28 @@ TEST(TimerWheel, LongJumpsMeetEveryTimer) {
   EXPECT_TRUE(all[3].timer.is_set());
 }
 
+TEST(TimerWheel, FiresNoMoreThanAskedForAndTheRestNext) {
+  TimerWheel wheel(start);
+  std::vector<Recorder*> fired;
+  std::deque<Recorder> all;
+  for (int i = 0; i < 10; ++i) wheel.set(all.emplace_back(fired).timer, start, i < 5 ? 2ms : 3ms);
+  wheel.advance(start + 5ms, 4);
+  EXPECT_EQ(fired.size(), 4u);
+  EXPECT_TRUE(wheel.has_due());
+  EXPECT_LE(wheel.next_event(), start + 5ms);
+  EXPECT_EQ(wheel.count(), 6u);
+  all[4].timer.cancel();                       // due, and not fired yet
+  wheel.set(all[9].timer, start + 5ms, 10ms);  // set anew
+  wheel.advance(start + 5ms, 4);
+  EXPECT_EQ(fired.size(), 8u);
+  wheel.advance(start + 5ms, 4);
+  EXPECT_EQ(fired.size(), 8u);
+  EXPECT_FALSE(wheel.has_due());
+  wheel.advance(start + 15ms, 4);
+  ASSERT_EQ(fired.size(), 9u);
+  EXPECT_EQ(fired.back(), &all[9]);
+}
+
 TEST(TimerWheel, NextEventIsNeverAfterTheFirstTimer) {
   TimerWheel wheel(start);
   Random random(7);

@@ -90,7 +90,8 @@ class Reader {
     message.is_chunked = (parser->flags & F_CHUNKED) != 0;
     message.has_content_length = (parser->flags & F_CONTENT_LENGTH) != 0;
     message.content_length = parser->content_length;
-    return reader.is_bodiless_ ? 1 : 0;
+    // It would wait for the body whose length a 304 only tells (RFC 9110 section 8.6).
+    return reader.is_bodiless_ || message.status == 304 ? 1 : 0;
   }
   static int on_message_complete(llhttp_t* parser) {
     of(parser).message_.is_complete = true;

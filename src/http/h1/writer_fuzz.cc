@@ -3,7 +3,7 @@
 //
 // Where it reads otherwise by design, and what is done about it:
 //   - it knows a fixed list of methods and refuses all others: those are written as POST;
-//   - it takes 304 and 204 to have no body whatever their Content-Length, as we do; that is written, not compared.
+//   - it takes a 304 to have a body when Content-Length tells what a 200 would have had: see second_parser.h.
 
 #include <algorithm>
 #include <cstdint>
