@@ -10,7 +10,7 @@ class SocketLoop;
 
 class SocketAcceptor final : public Acceptor {
  public:
-  static constexpr int most_per_turn = 64;                              // so that a flood does not starve streams
+  static constexpr int most_per_turn = 16;                              // so that a flood does not starve streams
   static constexpr Duration back_off = std::chrono::milliseconds(100);  // after EMFILE and its like
 
   SocketAcceptor(SocketLoop& loop, ListenSocket socket, AcceptHandler& handler);

@@ -95,7 +95,7 @@ class SocketLoop : public Loop {
   }
   void run_ready();
   // Thousands of connections that were made together run out of time together: events have their turn in between.
-  static constexpr std::size_t most_timers_per_turn = 32;
+  static constexpr std::size_t most_timers_per_turn = 16;
   void run_timers() { wheel_.advance(now_, most_timers_per_turn); }
   // Runs what was asked for at_turn_end(), then flushes.
   void end_turn() {
