@@ -45,6 +45,8 @@ enum class Metric : std::uint8_t {
   tls_handshake_failures,
   tls_certificate_expiry,
   tls_ocsp_expiry,
+  tls_upstream_certificate_expiry,
+  tls_revocation_list_expiry,
   tls_certificates_refused,
   client_bytes,
   upstream_bytes,
@@ -153,6 +155,11 @@ constexpr auto infos = std::to_array<MetricInfo>({
      "Seconds until the OCSP response that is stapled for the certificate is out of date; from 0 on it is not shown "
      "any more.",
      "listener, name, key"},
+    {"sluice_tls_upstream_certificate_expiry_seconds", gauge,
+     "Seconds until the certificate that the upstream is shown expires, negative when it has.", "upstream"},
+    {"sluice_tls_revocation_list_expiry_seconds", gauge,
+     "Seconds until the first list of revoked client certificates is out of date; from 0 on nobody is let in.",
+     "listener"},
     {"sluice_tls_certificates_refused_total", counter,
      "Times that a changed file was refused (certificate, key, OCSP response, authorities, list of revoked "
      "certificates, ticket keys), and what was before stayed in service.",
@@ -485,6 +492,11 @@ class Page {
     for (const CertificateSnapshot& one : in_.certificates)
       if (one.staple_seconds_left)
         text_.sample({{"listener", one.listener}, {"name", one.name}, {"key", one.key}}, *one.staple_seconds_left);
+    text_.family(info(Metric::tls_upstream_certificate_expiry));
+    for (const ExpirySnapshot& one : in_.upstream_certificates)
+      text_.sample({{"upstream", one.name}}, one.seconds_left);
+    text_.family(info(Metric::tls_revocation_list_expiry));
+    for (const ExpirySnapshot& one : in_.revocation_lists) text_.sample({{"listener", one.name}}, one.seconds_left);
     single(Metric::tls_certificates_refused, in_.certificates_refused);
   }
 

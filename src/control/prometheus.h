@@ -107,6 +107,12 @@ struct CertificateSnapshot {
   std::optional<std::int64_t> staple_seconds_left{};  // of its OCSP response; absent when it has none
 };
 
+// Something else that goes out of date, and whose it is.
+struct ExpirySnapshot {
+  std::string name;  // of the listener or upstream
+  std::int64_t seconds_left = 0;
+};
+
 // The gateway process and its supervisor.
 struct ProcessSnapshot {
   std::uint64_t crashes = 0;
@@ -127,6 +133,8 @@ struct MetricsInput {
   std::span<const EndpointSnapshot> endpoints;
   std::span<const UpstreamSnapshot> upstreams;
   std::span<const CertificateSnapshot> certificates;
+  std::span<const ExpirySnapshot> upstream_certificates;  // that upstreams are shown
+  std::span<const ExpirySnapshot> revocation_lists;       // of listeners
   std::uint64_t certificates_refused = 0;
   PoolSnapshot pool;
   std::uint64_t max_connections = 0;

@@ -109,16 +109,22 @@ class Service {
 
   // ---- files behind TLS, when they change: service_tls_files.cc
   void watch_tls_files();
+  void look_at_tls_files();
   std::set<std::string> tls_files() const;
   void refresh_tls_files();
   bool refresh_certificates(const gateway::ListenerPlan& listener);
   bool refresh_trust(const gateway::ListenerPlan& listener);
   bool refresh_credentials(const gateway::KeptTls::ToUpstream& to);
   void refresh_ticket_keys(const std::string& file, net::tls::TicketKeys& keys);
+  struct TlsUser {  // of a certificate
+    std::string name;  // "listener public"
+    net::tls::CertificateUse use;
+    ssl_ctx_st* context;
+  };
   std::shared_ptr<const net::tls::Certificate> refreshed(const std::shared_ptr<const net::tls::Certificate>& old,
-                                                         std::string_view whose);
+                                                         const TlsUser& user);
   std::shared_ptr<const net::tls::Certificate> refreshed_pair(const std::shared_ptr<const net::tls::Certificate>& old,
-                                                              std::string_view whose);
+                                                              const TlsUser& user);
   void refresh_staple(const net::tls::Certificate& certificate, std::string_view whose);
   std::shared_ptr<const net::tls::Trust> refreshed(const std::shared_ptr<const net::tls::Trust>& old,
                                                    std::string_view whose);
@@ -128,6 +134,8 @@ class Service {
   void warn_of_expiry();
   void rotate_tickets();
   std::vector<CertificateSnapshot> certificates() const;
+  std::vector<ExpirySnapshot> upstream_certificates() const;
+  std::vector<ExpirySnapshot> revocation_lists() const;
 
   // ---- the end: service_drain.cc
   void on_signal(int number);
@@ -169,7 +177,8 @@ class Service {
   std::unique_ptr<Watcher> watcher_;
   std::unique_ptr<Watchdog> watchdog_;
   std::string user_, group_;  // as the config said at the start
-  net::Timer drain_timer_, drain_delay_timer_, cut_timer_, proven_timer_, sweep_timer_, expiry_timer_, ticket_timer_;
+  net::Timer drain_timer_, drain_delay_timer_, cut_timer_, proven_timer_, sweep_timer_, expiry_timer_, ticket_timer_, look_timer_;
+  std::set<std::string> watched_tls_files_;
   std::map<std::string, std::string> tls_faults_;  // by the files: what was said of those that are refused
   std::uint64_t certificates_refused_ = 0;
   std::optional<LastGood> last_good_;  // absent without a state folder

@@ -72,6 +72,10 @@ std::string Service::metrics_text() {
   input.config.plans_live = plans_.sweep();
   const auto certificates_now = certificates();
   input.certificates = certificates_now;
+  const auto upstream_certificates_now = upstream_certificates();
+  input.upstream_certificates = upstream_certificates_now;
+  const auto revocation_lists_now = revocation_lists();
+  input.revocation_lists = revocation_lists_now;
   input.certificates_refused = certificates_refused_;
   return render_metrics(input);
 }

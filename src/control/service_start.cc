@@ -31,7 +31,8 @@ Service::Service(ServiceOptions options, std::unique_ptr<SupervisorLink> link)
       proven_timer_(net::Timer::of<&Service::on_proven>(this)),
       sweep_timer_(net::Timer::of<&Service::sweep_plans>(this)),
       expiry_timer_(net::Timer::of<&Service::warn_of_expiry>(this)),
-      ticket_timer_(net::Timer::of<&Service::rotate_tickets>(this)) {
+      ticket_timer_(net::Timer::of<&Service::rotate_tickets>(this)),
+      look_timer_(net::Timer::of<&Service::look_at_tls_files>(this)) {
   if (!options_.state_folder.empty()) last_good_.emplace(options_.state_folder, options_.config_path);
 }
 

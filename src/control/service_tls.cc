@@ -14,6 +14,8 @@ namespace {
 
 constexpr std::int64_t day = 86'400;  // seconds
 
+constexpr std::int64_t list_warning = 2 * day;
+
 std::optional<std::int64_t> seconds_left(const std::shared_ptr<const net::tls::Staple>& staple, std::int64_t now) {
   return staple == nullptr ? std::nullopt : std::optional(staple->expires_at() - now);
 }
@@ -32,6 +34,22 @@ void Service::warn_of_expiry() {
                                           one.name, one.seconds_left / day));
   }
   if (count > most_lines) say(Level::warning, fmt::format("and {} certificates more expire soon", count - most_lines));
+  for (const ExpirySnapshot& one : upstream_certificates()) {
+    if (one.seconds_left >= std::chrono::seconds(gateway::expiry_warning).count()) continue;
+    say(Level::warning, one.seconds_left <= 0
+                            ? fmt::format("upstream {}: the certificate that it is shown has EXPIRED", one.name)
+                            : fmt::format("upstream {}: the certificate that it is shown expires in {} days", one.name,
+                                          one.seconds_left / day));
+  }
+  for (const ExpirySnapshot& one : revocation_lists()) {
+    if (one.seconds_left >= list_warning) continue;
+    say(Level::warning,
+        one.seconds_left <= 0
+            ? fmt::format("listener {}: the list of revoked certificates is out of date: NOBODY IS LET IN", one.name)
+            : fmt::format("listener {}: the list of revoked certificates is out of date in {} hours: nobody is let in "
+                          "from then on",
+                          one.name, one.seconds_left / 3600));
+  }
 }
 
 void Service::rotate_tickets() {
@@ -49,12 +67,35 @@ std::vector<CertificateSnapshot> Service::certificates() const {
     std::set<std::pair<std::string_view, net::tls::KeyType>> seen;
     const auto table = listener.tls->certificates();  // the kept tables hold it as long as anybody does
     for (const auto& one : table->certificates())
-      if (seen.emplace(one->names().front(), one->key_type()).second)
+      if (seen.emplace(one->name(), one->key_type()).second)
         all.push_back({.listener = listener.name,
-                       .name = one->names().front(),
+                       .name = one->name(),
                        .key = key_type_name(one->key_type()),
                        .seconds_left = one->expires_at() - now,
                        .staple_seconds_left = seconds_left(one->staple(), now)});
+  }
+  return all;
+}
+
+std::vector<ExpirySnapshot> Service::upstream_certificates() const {
+  std::vector<ExpirySnapshot> all;
+  if (plan_ == nullptr) return all;
+  for (const auto& group : plan_->groups) {
+    if (group->tls() == nullptr) continue;
+    const auto credentials = group->tls()->credentials();
+    if (credentials->certificate != nullptr)
+      all.push_back({std::string(group->name()), credentials->certificate->expires_at() - gateway::wall_seconds()});
+  }
+  return all;
+}
+
+std::vector<ExpirySnapshot> Service::revocation_lists() const {
+  std::vector<ExpirySnapshot> all;
+  if (plan_ == nullptr) return all;
+  for (const gateway::ListenerPlan& listener : plan_->listeners) {
+    const auto trust = listener.tls == nullptr ? nullptr : listener.tls->trust();
+    if (trust == nullptr) continue;
+    if (const auto until = trust->lists_until()) all.push_back({listener.name, *until - gateway::wall_seconds()});
   }
   return all;
 }

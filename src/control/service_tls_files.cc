@@ -15,20 +15,34 @@ using net::tls::CertificateTable;
 using net::tls::ClientCredentials;
 using net::tls::Trust;
 
+namespace {
+constexpr auto slow_look = std::chrono::minutes(1);
+}
+
 // With each plan, when files have changed, and when the watcher is there. Folders are watched, each once however many
 // files stand in it.
 void Service::watch_tls_files() {
   if (watcher_ == nullptr || plan_ == nullptr) return;
-  const std::set<std::string> files = tls_files();
+  std::set<std::string> files = tls_files();
+  if (files == watched_tls_files_) return;
   std::string unwatched;
   for (const std::string& file : files)
     if (!watcher_->watch_also(file)) unwatched = file;
   if (!unwatched.empty())
     say(Level::warning,
         fmt::format("the folder of {} cannot be watched: a change of it needs SIGHUP to be noticed", unwatched));
-  if (files.empty()) return;
+  watched_tls_files_ = std::move(files);
+  if (watched_tls_files_.empty()) return;
+  if (!look_timer_.is_set()) loop_->set_timer(look_timer_, slow_look);
   if (!expiry_timer_.is_set()) loop_->set_timer(expiry_timer_, std::chrono::hours(24));
   if (!ticket_timer_.is_set()) loop_->set_timer(ticket_timer_, net::tls::TicketKeys::period);
+}
+
+// What the watch does not see: a folder that is reached by a link, and the link is made anew; a file system that tells
+// of no changes. Files whose size and times are as before are not read.
+void Service::look_at_tls_files() {
+  loop_->set_timer(look_timer_, slow_look);
+  refresh_tls_files();
 }
 
 // Those that the plan in force has.
@@ -68,7 +82,10 @@ void Service::refresh_tls_files() {
     if (std::ranges::any_of(plan_->groups, uses)) is_changed |= refresh_credentials(to);
   }
   for (const auto& [file, keys] : kept_.tls.tickets_by_file) refresh_ticket_keys(file, *keys);
-  if (is_changed) watch_tls_files();
+  if (is_changed) {
+    watched_tls_files_.clear();  // they may lead elsewhere now
+    watch_tls_files();
+  }
   kept_.tls.sweep();
 }
 
@@ -77,8 +94,9 @@ bool Service::refresh_certificates(const gateway::ListenerPlan& listener) {
   const auto table = listener.tls->certificates();
   CertificateTable::List list;
   bool is_changed = false;
+  const TlsUser user{"listener " + listener.name, net::tls::CertificateUse::server, listener.tls->native()};
   for (const auto& old : table->certificates()) {
-    list.push_back(refreshed(old, "listener " + listener.name));
+    list.push_back(refreshed(old, user));
     is_changed |= list.back() != old;
   }
   if (!is_changed) return false;
@@ -106,7 +124,8 @@ bool Service::refresh_credentials(const gateway::KeptTls::ToUpstream& to) {
   const auto old = to.context->credentials();
   ClientCredentials now = *old;
   if (now.trust != nullptr) now.trust = refreshed(now.trust, to.name);
-  if (now.certificate != nullptr) now.certificate = refreshed(now.certificate, to.name);
+  if (now.certificate != nullptr)
+    now.certificate = refreshed(now.certificate, {to.name, net::tls::CertificateUse::client, to.context->native()});
   if (now == *old) return false;
   auto made = std::make_shared<const ClientCredentials>(std::move(now));
   kept_.tls.published.push_back(made);
@@ -116,31 +135,30 @@ bool Service::refresh_credentials(const gateway::KeptTls::ToUpstream& to) {
 
 // What the files hold now; `old` where it is the same, or is refused.
 std::shared_ptr<const Certificate> Service::refreshed(const std::shared_ptr<const Certificate>& old,
-                                                      std::string_view whose) {
-  auto fresh = refreshed_pair(old, whose);
-  if (!fresh->files().ocsp.empty()) refresh_staple(*fresh, whose);
+                                                      const TlsUser& user) {
+  auto fresh = refreshed_pair(old, user);
+  if (!fresh->files().ocsp.empty()) refresh_staple(*fresh, user.name);
   return fresh;
 }
 
 std::shared_ptr<const Certificate> Service::refreshed_pair(const std::shared_ptr<const Certificate>& old,
-                                                           std::string_view whose) {
+                                                           const TlsUser& user) {
   constexpr std::int64_t day = 86'400;  // seconds
   const net::tls::CertificateFiles& files = old->files();
-  auto fresh = kept_.tls.certificates.load(files, gateway::wall_seconds());
-  if (fresh && *fresh != old && !(*fresh)->open())
-    fresh = std::unexpected(net::tls::CertificateFault{.what = "cannot be used with its key by OpenSSL"});
+  auto fresh = kept_.tls.certificates.load(files, user.use, gateway::wall_seconds());
+  if (fresh && *fresh != old)
+    if (auto usable = (*fresh)->check_use(user.context); !usable) fresh = std::unexpected(std::move(usable.error()));
   const std::string about = files.certificate + '\n' + files.key;
-  const std::string& name = old->names().front();
   if (!fresh) {
     const auto& fault = fresh.error();
-    refuse_file(about, whose, fmt::format("{} {}", fault.is_of_key ? files.key : files.certificate, fault.what),
-                "the certificate of " + name);
+    refuse_file(about, user.name, fmt::format("{} {}", fault.is_of_key ? files.key : files.certificate, fault.what),
+                "the certificate of " + old->name());
     return old;
   }
   tls_faults_.erase(about);
   if (*fresh != old)
-    say(Level::info, fmt::format("{}: the new certificate of {} is in service, for {} days", whose,
-                                 (*fresh)->names().front(), ((*fresh)->expires_at() - gateway::wall_seconds()) / day));
+    say(Level::info, fmt::format("{}: the new certificate of {} is in service, for {} days", user.name,
+                                 (*fresh)->name(), ((*fresh)->expires_at() - gateway::wall_seconds()) / day));
   return *fresh;
 }
 
@@ -148,14 +166,21 @@ std::shared_ptr<const Certificate> Service::refreshed_pair(const std::shared_ptr
 void Service::refresh_staple(const Certificate& certificate, std::string_view whose) {
   const std::string& file = certificate.files().ocsp;
   const auto before = certificate.staple();
-  const auto done = certificate.load_staple(gateway::wall_seconds());
-  if (!done)
-    return refuse_file(
-        file, whose, fmt::format("{} {}", file, done.error().what),
-        certificate.staple() == nullptr ? "a certificate without an OCSP response" : "the OCSP response");
-  tls_faults_.erase(file);
-  if (certificate.staple() != before)
-    say(Level::info, fmt::format("{}: the new OCSP response in {} is in service", whose, file));
+  const std::int64_t now = gateway::wall_seconds();
+  const auto done = certificate.load_staple(now);
+  if (done) {
+    tls_faults_.erase(file);
+    if (certificate.staple() != before)
+      say(Level::info, fmt::format("{}: the new OCSP response in {} is in service", whose, file));
+    return;
+  }
+  const auto staple = certificate.staple();
+  const std::string what = fmt::format("{} {}", file, done.error().what);
+  if (staple != nullptr && staple->expires_at() > now) return refuse_file(file, whose, what, "the OCSP response");
+  if (!done.error().comes_with_time) return refuse_file(file, whose, what, "a certificate without an OCSP response");
+  if (std::exchange(tls_faults_[file], what) == what) return;
+  say(Level::warning, fmt::format("{}: {}; the certificate of {} is shown without an OCSP response until there is a new one",
+                                  whose, what, certificate.name()));
 }
 
 std::shared_ptr<const Trust> Service::refreshed(const std::shared_ptr<const Trust>& old, std::string_view whose) {

@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <array>
+#include <chrono>
 #include <cstdint>
 #include <filesystem>
 #include <utility>
@@ -17,6 +18,7 @@ namespace sluice::control {
 
 namespace {
 
+constexpr auto most_unquiet = std::chrono::seconds(1);
 constexpr int quiet_ms = 10;  // a writer that closes and renames, or writes twice, is one change
 
 sigset_t handled_signals() {
@@ -26,18 +28,33 @@ sigset_t handled_signals() {
   return set;
 }
 
-// The folder of `file` and that of what it links to: the watches that could be had.
+constexpr int most_links = 40;  // as the kernel follows (path_resolution(7))
+
+using std::filesystem::path;
+
+// The folders in which something may change what `file` names: its own, and that of each link on the way there. The
+// watches that could be had.
 std::vector<int> watch_folders_of(int inotify, const std::string& file) {
   std::vector<int> watches;
-  const auto watch = [&](const std::filesystem::path& path) {
-    const auto folder = path.has_parent_path() ? path.parent_path() : std::filesystem::path(".");
-    const int made = inotify_add_watch(inotify, folder.c_str(), IN_CLOSE_WRITE | IN_MOVED_TO);
+  const auto watch = [&](const path& inside, std::uint32_t events) {
+    const path folder = inside.has_parent_path() ? inside.parent_path() : path(".");
+    const int made = inotify_add_watch(inotify, folder.c_str(), IN_MASK_ADD | events);
     if (made >= 0) watches.push_back(made);
   };
-  watch(file);
-  std::error_code ignored;
-  const auto real = std::filesystem::canonical(file, ignored);
-  if (!ignored) watch(real);
+  path way = file;
+  watch(way, IN_CLOSE_WRITE | IN_MOVED_TO);
+  for (int links = 0; links < most_links; ++links) {
+    path here;
+    auto part = way.begin();
+    std::error_code none;
+    while (part != way.end() && !std::filesystem::is_symlink(here / *part, none)) here /= *part++;
+    if (part == way.end()) break;
+    watch(here / *part, IN_CLOSE_WRITE | IN_MOVED_TO | IN_CREATE);  // a link is made, never written
+    path next = here / std::filesystem::read_symlink(here / *part, none);
+    for (++part; part != way.end(); ++part) next /= *part;
+    way = std::move(next);
+  }
+  watch(way, IN_CLOSE_WRITE | IN_MOVED_TO);
   return watches;
 }
 
@@ -93,10 +110,13 @@ Watcher::Changes Watcher::drain_inotify() const {
 }
 
 void Watcher::run() {
+  using Clock = std::chrono::steady_clock;
   Changes changes;
+  Clock::time_point first_seen;
   for (;;) {
     std::array<pollfd, 3> waits{{{stop_, POLLIN, 0}, {signals_, POLLIN, 0}, {inotify_, POLLIN, 0}}};
-    const int ready = poll(waits.data(), waits.size(), changes.of_others ? quiet_ms : -1);
+    const bool had_changes = changes.of_others;
+    const int ready = poll(waits.data(), waits.size(), had_changes ? quiet_ms : -1);
     if (waits[0].revents != 0) return;
     if (waits[1].revents != 0) {
       signalfd_siginfo info;
@@ -106,7 +126,9 @@ void Watcher::run() {
       const Changes seen = drain_inotify();
       changes = {changes.of_config || seen.of_config, changes.of_others || seen.of_others};
     }
-    if (ready != 0) continue;
+    if (changes.of_others && !had_changes) first_seen = Clock::now();
+    // In a folder where something is always written it is never quiet.
+    if (ready != 0 && (!changes.of_others || Clock::now() - first_seen < most_unquiet)) continue;
     if (changes.of_others) on_other_change_();
     if (changes.of_config) on_change_();
     changes = {};

@@ -32,21 +32,21 @@ void warn_of_expiry(const CertificateConfig& pair, const net::tls::Certificate& 
   constexpr std::int64_t day = 86'400;
   diagnostics
       .warning(pair.cert.place, "certificate_expires", path + ".cert",
-               left <= 0 ? "the certificate of " + certificate.names().front() + " has expired"
-                         : "the certificate of " + certificate.names().front() + " expires in " +
+               left <= 0 ? "the certificate of " + certificate.name() + " has expired"
+                         : "the certificate of " + certificate.name() + " expires in " +
                                std::to_string(left / day) + " days")
       .help = "renew it: a changed file is taken over without a reload";
 }
 
-// False when the config cannot be taken so. Without its staple a certificate serves all the same: one that is out of
-// date, or any fault while a process that serves is replaced, is warned of only.
+// False when the config cannot be taken so. Without its staple a certificate serves all the same: of what time or the
+// authority has done to it, and of any fault while a process that serves is replaced, is warned only.
 bool load_staple(const CertificateConfig& pair, const net::tls::Certificate& certificate, const std::string& path,
                  bool is_lenient, config::Diagnostics& diagnostics) {
   if (pair.ocsp->empty()) return true;
   const auto done = certificate.load_staple(wall_seconds());
   if (done) return true;
   const net::tls::StapleFault& fault = done.error();
-  const bool is_warning = fault.is_expired || is_lenient;
+  const bool is_warning = fault.comes_with_time || is_lenient;
   const std::string text = "the file " + *pair.ocsp + " " + fault.what;
   auto& added = is_warning ? diagnostics.warning(pair.ocsp.place, "bad_ocsp", path + ".ocsp", text)
                            : diagnostics.error(pair.ocsp.place, "bad_ocsp", path + ".ocsp", text);
@@ -158,9 +158,8 @@ std::shared_ptr<net::tls::ServerContext> compile_tls(const ListenerTlsConfig& co
   for (std::size_t i = 0; i < config.certificates.size(); ++i) {
     const CertificateConfig& pair = config.certificates[i];
     const std::string at = path + ".certificates[" + std::to_string(i) + "]";
-    auto certificate = kept.certificates.load({*pair.cert, *pair.key, *pair.ocsp}, now);
-    if (certificate && i < opened_at_load && !(*certificate)->open())
-      certificate = std::unexpected(net::tls::CertificateFault{.what = "cannot be used with its key by OpenSSL"});
+    auto certificate =
+        kept.certificates.load({*pair.cert, *pair.key, *pair.ocsp}, net::tls::CertificateUse::server, now);
     if (!certificate) {
       report(pair, certificate.error(), at, diagnostics);
       is_good = false;
@@ -185,6 +184,13 @@ std::shared_ptr<net::tls::ServerContext> compile_tls(const ListenerTlsConfig& co
     diagnostics.error(config::Place{}, "bad_certificate", path, context.error());
     return nullptr;
   }
+  for (std::size_t i = 0; i < table->certificates().size() && i < opened_at_load; ++i) {
+    const auto usable = table->certificates()[i]->check_use((*context)->native());
+    if (usable) continue;
+    report(config.certificates[i], usable.error(), path + ".certificates[" + std::to_string(i) + "]", diagnostics);
+    is_good = false;
+  }
+  if (!is_good) return nullptr;
   kept.published.insert(kept.published.end(), {std::move(table), std::move(trust), *context});
   return *context;
 }
@@ -202,9 +208,8 @@ std::shared_ptr<const net::tls::ClientCredentials> load_credentials(
     is_good = loaded->trust != nullptr;
   }
   if (!config.cert->empty()) {
-    auto certificate = kept.certificates.load({*config.cert, *config.key}, wall_seconds());
-    if (certificate && !(*certificate)->open())
-      certificate = std::unexpected(net::tls::CertificateFault{.what = "cannot be used with its key by OpenSSL"});
+    auto certificate =
+        kept.certificates.load({*config.cert, *config.key}, net::tls::CertificateUse::client, wall_seconds());
     if (!certificate) {
       report({config.cert, config.key}, certificate.error(), path, diagnostics);
       is_good = false;
@@ -240,6 +245,13 @@ std::shared_ptr<const net::tls::ClientContext> compile_tls(const upstream::Upstr
                  "change everything")
         .help = "name the authority that vouches for the endpoints in `ca`, and their name in `server_name`";
   if (credentials == nullptr) return nullptr;
+  const auto is_usable = [&](net::tls::ClientContext& context) {
+    const auto usable = credentials->certificate == nullptr ? std::expected<void, net::tls::CertificateFault>()
+                                                            : credentials->certificate->check_use(context.native());
+    if (!usable) report({config.cert, config.key}, usable.error(), path, diagnostics);
+    return usable.has_value();
+  };
+  if (known != nullptr && !is_usable(*known)) return nullptr;
   if (known != nullptr) {  // in use perhaps: what the files say is what the watch over them would bring in a moment
     if (*known->credentials() != *credentials) {
       kept.published.push_back(credentials);
@@ -256,6 +268,7 @@ std::shared_ptr<const net::tls::ClientContext> compile_tls(const upstream::Upstr
     diagnostics.error(config.place, "bad_certificate", path, made.error());
     return nullptr;
   }
+  if (!is_usable(**made)) return nullptr;
   kept.published.push_back(credentials);
   kept.client_contexts.emplace(std::move(key), KeptTls::ToUpstream{path, *made});
   return *made;

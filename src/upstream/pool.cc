@@ -153,19 +153,25 @@ void Pool::refuse_all(Link& link, const Error& error) {
   for (Attempt* const attempt : waiting) attempt->events_->on_no_connection(error);
 }
 
-void Pool::disperse(Link& link) {
+void Pool::disperse(Link& link, std::uint32_t stay) {
   Shelf& shelf = *link.shelf_;
-  while (link.waiters_ > 1) {
-    Attempt& other = *link.attempt_->next_;
+  while (link.waiters_ > stay) {
+    Attempt& other = stay == 0 ? *link.attempt_ : *link.attempt_->next_;
     link.remove_waiter(other);
     if (shelf.endpoint->begin_pending()) {
-      connect(shelf, shelf.protocol).add_waiter(other);
+      connect_for(shelf, other.client_).add_waiter(other);
     } else {
       other.link_ = nullptr;
       other.timer_.cancel();
       other.events_->on_no_connection(too_many_pending);
     }
   }
+}
+
+// For this client alone where the endpoint is told whose connection it is.
+Link& Pool::connect_for(Shelf& shelf, const net::Address& client) {
+  if (shelf.proxy_protocol == ProxyProtocol::off) return connect(shelf, shelf.protocol);
+  return connect(shelf, Protocol::http1, proxy_header(shelf, client));
 }
 
 bool Pool::is_outdated(const Link& link) const {
@@ -307,8 +313,12 @@ void Link::on_connected(http::UpstreamConnection& connection) {
   pool_.counters_.open.add();
   if (shelf_->connecting == this) shelf_->connecting = nullptr;
   if (protocol_ == Protocol::automatic && !pool_.is_outdated(*this)) shelf_->speaks_http1 = !connection.is_shared();
+  if (shelf_->proxy_protocol != ProxyProtocol::off && !is_told_of_client_) {  // it was not wanted when this one began
+    pool_.disperse(*this, 0);
+    return pool_.put_back(*this);
+  }
   if (connection.is_shared()) return pool_.share(*this);
-  if (waiters_ > 1) pool_.disperse(*this);
+  if (waiters_ > 1) pool_.disperse(*this, 1);
   Attempt* const first = take_waiter();
   first != nullptr ? first->events_->on_connection(connection, false) : pool_.put_back(*this);
 }
@@ -370,15 +380,16 @@ void Attempt::start(Pool& pool, Endpoint& endpoint, const Timeouts& timeouts, Wa
     Link* const idle = wanted == Wanted::any ? pool.take_idle(shelf) : nullptr;
     if (idle != nullptr) return events.on_connection(*idle->connection_, true);
     if (shelf.connecting != nullptr && shelf.connecting->waiters_ < Pool::most_waiters)
-      return wait_for(*shelf.connecting, timeouts, events);
+      return wait_for(*shelf.connecting, timeouts, client, events);
   }
   if (!endpoint.begin_pending()) return events.on_no_connection(too_many_pending);
-  const std::string header = tells_client ? proxy_header(shelf, client) : "";
-  wait_for(pool.connect(shelf, is_alone ? Protocol::http1 : shelf.protocol, header), timeouts, events);
+  Link& link = is_alone && !tells_client ? pool.connect(shelf, Protocol::http1) : pool.connect_for(shelf, client);
+  wait_for(link, timeouts, client, events);
 }
 
-void Attempt::wait_for(Link& link, const Timeouts& timeouts, AttemptEvents& events) {
+void Attempt::wait_for(Link& link, const Timeouts& timeouts, const net::Address& client, AttemptEvents& events) {
   events_ = &events;
+  client_ = client;
   link.add_waiter(*this);
   link.pool_.loop_.set_timer(timer_, timeouts.connect);
 }

@@ -99,11 +99,12 @@ class Attempt {
   friend class Link;
   friend class Pool;
   void on_timeout();
-  void wait_for(Link& link, const Timeouts& timeouts, AttemptEvents& events);
+  void wait_for(Link& link, const Timeouts& timeouts, const net::Address& client, AttemptEvents& events);
 
   Link* link_ = nullptr;     // that is connecting for us
   Attempt* next_ = nullptr;  // who waits for the same
   AttemptEvents* events_ = nullptr;
+  net::Address client_;
   net::Timer timer_;
 };
 
@@ -201,12 +202,14 @@ class Pool {
 
   Shelf& shelf_of(Endpoint& endpoint);
   Link& connect(Shelf& shelf, Protocol protocol, std::string_view first_bytes = {});  // begins to
+  Link& connect_for(Shelf& shelf, const net::Address& client);
   Link* take_idle(Shelf& shelf);         // null when there is none of use
   Link* take_shared(Shelf& shelf);       // the same, of those with room
   void share(Link& link);                // is connected: to be used by many
   void hand_out(Link& link);             // to those who wait for it
   void refuse_all(Link& link, const Error& error);
-  void disperse(Link& link);             // all but the first of them: each gets one of its own
+  // All but the first `stay` (0 or 1) of them: each gets one of its own.
+  void disperse(Link& link, std::uint32_t stay);
   bool is_outdated(const Link& link) const;  // made under other terms than its shelf has
   void put_back_shared(Link& link);      // no exchange uses it any more
   void put_back(Link& link);             // after an exchange

@@ -357,6 +357,22 @@ TEST_F(PoolTest, OneThatTellsOfItsClientIsForOneExchange) {
   EXPECT_EQ(connector.alive, 0) << "it tells of another client";
 }
 
+TEST_F(PoolTest, WhoWaitsWhenItIsSwitchedOnIsToldOf) {
+  Waiter waiter;
+  start(waiter);
+  EXPECT_EQ(connector.last_first_bytes, "");
+  UpstreamConfig config = config_of({1, 1});
+  config.proxy_protocol = ProxyProtocol::v1;
+  make_plan(config);
+  connector.last->connected();
+  EXPECT_EQ(waiter.events, 0);
+  EXPECT_EQ(connector.last_first_bytes, "PROXY TCP4 192.0.2.7 127.0.0.1 4711 7001\r\n");
+  FakeConnection* const second = connector.last;
+  second->connected();
+  EXPECT_EQ(waiter.take(), second);
+  EXPECT_EQ(connector.alive, 1);
+}
+
 TEST_F(PoolTest, OpensOneAndUsesItAgain) {
   Waiter waiter;
   start(waiter);

@@ -151,9 +151,12 @@ def test_bad_responses_are_refused_and_the_one_before_stays(gateway, authority, 
     write(file, b"nonsense")
     done = check()
     assert done.returncode == 1 and "error[bad_ocsp]: listeners[0].tls.certificates[0].ocsp: the file" in done.stderr
-    respond(authority, cert, file, begins=-48, ends=-24)
-    done = check()
-    assert done.returncode == 0 and "warning[bad_ocsp]" in done.stderr and "is out of date" in done.stderr
+    for change, why in [(lambda: respond(authority, cert, file, begins=-48, ends=-24), "is out of date"),
+                        (lambda: respond(authority, other, file), "is about another certificate"),
+                        (lambda: respond(authority, cert, file, standing=ocsp.OCSPCertStatus.REVOKED), "says that the certificate is revoked")]:
+        change()
+        done = check()
+        assert done.returncode == 0 and "warning[bad_ocsp]" in done.stderr and why in done.stderr, done.stderr
     respond(authority, cert, file)
     assert (check().returncode, check().stderr) == (0, "")
     authority.make("a.example", file="a.example")  # without its issuer
@@ -166,6 +169,10 @@ def test_what_goes_out_of_date_is_not_shown_any_more(gateway, authority, tmp_pat
     assert stapled(running, authority) == "good"
     assert wait_until(lambda: running.metric("sluice_tls_ocsp_expiry_seconds") <= 0)
     assert stapled(running, authority) is None
+    write(tmp_path / "a.ocsp", (tmp_path / "a.ocsp").read_bytes())
+    told = f"{tmp_path}/a.ocsp is out of date; the certificate of a.example is shown without an OCSP response until there is a new one"
+    assert wait_until(lambda: told in running.stderr()), running.stderr()
+    assert running.metric("sluice_tls_certificates_refused_total") == 0
     with TlsClient(running.address, authority.context()) as client:  # the certificate serves all the same
         assert client.socket.version()
     respond(authority, cert, tmp_path / "a.ocsp")

@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from harness.certificates import Authority, write
+from harness.certificates import Authority, pem_of, write
 from harness.client import RawClient, TlsClient, status
 from harness.gateway import Gateway, binary, free_port, wait_until
 
@@ -294,6 +294,51 @@ def test_changed_files_are_live_and_touch_no_connection(gateway, tmp_path):
         with TlsClient(running.address, authority.context()) as fresh:
             assert status(ask(fresh)) == 200
     assert "the new certificate of a.example is in service" in running.stderr()
+
+
+@pytest.mark.parametrize("linked", ["file", "folder"])
+@pytest.mark.parametrize("how", ["replaced", "removed and made anew"])
+def test_links_that_lead_elsewhere_are_followed(gateway, tmp_path, linked, how):
+    """As certbot and Kubernetes do it: what is named stays the same, and a link on the way there changes."""
+    first, second = Authority(tmp_path / "certificates" / "1"), Authority(tmp_path / "certificates" / "2")
+    first.make("a.example")
+    second.make("a.example", ends=200)
+    live = tmp_path / "live"
+    if linked == "folder":
+        links = [(live, "certificates/{}")]
+    else:
+        live.mkdir()
+        links = [(live / f"a.example.{kind}", f"../certificates/{{}}/a.example.{kind}") for kind in ("key", "pem")]
+    for link, target in links:
+        link.symlink_to(target.format(1))
+    running = gateway(config(f"{{cert: {live}/a.example.pem, key: {live}/a.example.key}}"))
+    expiry = lambda: running.metric("sluice_tls_certificate_expiry_seconds", name="a.example")
+    for now, days in ((2, 200), (1, 90), (2, 200)):
+        for link, target in links:
+            if how == "replaced":
+                fresh = link.with_name("fresh")
+                fresh.symlink_to(target.format(now))
+                fresh.rename(link)
+            else:
+                link.unlink()
+                link.symlink_to(target.format(now))
+        assert wait_until(lambda: (days - 1) * 86400 < expiry() <= days * 86400), running.stderr()
+
+
+def test_what_openssl_would_refuse_in_the_handshake_is_refused_before(gateway, tmp_path):
+    authority = Authority(tmp_path / "certificates")
+    cert, key = authority.make("a.example", kind="rsa")
+    running = gateway(config(authority.pair("b.example")))
+    request, signed = tmp_path / "a.csr", tmp_path / "sha1.pem"
+    ca_key = tmp_path / "ca.key"
+    write(ca_key, pem_of(authority.key))
+    openssl = lambda *args: subprocess.run(["openssl", *args], check=True, capture_output=True, timeout=20)
+    openssl("req", "-new", "-key", key, "-subj", "/CN=a.example", "-addext", "subjectAltName=DNS:a.example", "-out", request)
+    openssl("x509", "-req", "-sha1", "-in", request, "-CA", authority.path, "-CAkey", ca_key, "-copy_extensions", "copyall", "-out", signed)
+    running.write_config(config(f"{{cert: {signed}, key: {key}}}"))
+    assert wait_until(lambda: running.metric("sluice_config_reloads_total", result="refused") == 1), running.stderr()
+    assert f"the file {signed} cannot be used: ca md too weak" in running.stderr()
+    assert "signed with SHA-256" in running.stderr()
 
 
 def test_a_bad_change_is_refused_and_the_old_stays(gateway, tmp_path):

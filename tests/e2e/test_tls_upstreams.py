@@ -226,3 +226,21 @@ def test_an_answer_that_is_cut_is_no_whole_one(gateway, secure_upstream, authori
         get(running.address)
     line = running.wait_log(lambda line: line.get("cause"))
     assert line["cause"] == "upstream_reset" and "close_notify" in line["detail"]
+
+
+def test_http2_without_alpn_is_refused(gateway, secure_upstream, authority):
+    tls = f"ca: {authority.path}, server_name: users.internal"
+    running = gateway(config(secure_upstream, tls).replace("endpoints:", "protocol: http2, endpoints:"))
+    assert status(get(running.address)) == 502
+    line = running.wait_log(lambda line: line["status"] == 502)
+    assert "has not chosen h2 by ALPN" in line["attempts"][0]["outcome"], line
+
+
+def test_a_certificate_without_a_host_name_says_who_the_gateway_is(gateway, authority, tmp_path):
+    clients = Authority(tmp_path / "clients", "clients")
+    cert, key = clients.make_nameless("gateway")
+    with TlsUpstream(authority.make("users.internal"), clients=clients.path) as upstream:
+        running = gateway(config(upstream, f"ca: {authority.path}, server_name: users.internal, cert: {cert}, key: {key}"))
+        assert status(get(running.address)) == 200
+        assert upstream.peers == ["gateway service"]
+        assert 89 * 86400 < running.metric("sluice_tls_upstream_certificate_expiry_seconds", upstream="u") <= 90 * 86400

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "net/security.h"
+
 namespace sluice::http::h2 {
 namespace {
 
@@ -55,6 +57,13 @@ UpstreamHalf& ClientConnection::start(const RequestHead& head, Arena& arena, Ups
 // ---- what comes
 
 void ClientConnection::on_connected() {
+  // Over TLS there is no other way to agree on it (RFC 9113 section 3.2).
+  const net::Security* const security = stream_->security();
+  if (security != nullptr && security->protocol != "h2")
+    return fail({.code = Code::unsupported,
+                 .side = Side::upstream,
+                 .retryable = true,
+                 .what = "the upstream does not speak HTTP/2: it has not chosen h2 by ALPN"});
   is_open_ = true;
   want_write();  // preface and settings
 }

@@ -100,8 +100,6 @@ std::expected<std::shared_ptr<const Certificate>, CertificateFault> Certificate:
   if (!facts) return refuse(false, "holds a certificate that cannot be read");
   made->facts_ = std::move(*facts);
   if (made->facts_.fault != nullptr) return refuse(false, made->facts_.fault);
-  if (made->facts_.names.empty())
-    return refuse(false, "names no host", "it needs a DNS name as subject alternative name");
   auto key = key_of(key_pem);
   if (!key) return std::unexpected(std::move(key.error()));
   made->key_ = std::move(*key);
@@ -140,6 +138,17 @@ bool Certificate::open() const {
   const Opened* expected = nullptr;
   if (opened_.compare_exchange_strong(expected, made.get(), std::memory_order_acq_rel)) (void)made.release();
   return true;  // another thread was quicker, or not: one is there
+}
+
+std::expected<void, CertificateFault> Certificate::check_use(ssl_ctx_st* context) const {
+  const std::unique_ptr<SSL, decltype(&SSL_free)> handshake(SSL_new(context), SSL_free);
+  ERR_clear_error();
+  if (handshake != nullptr && use_for(handshake.get())) return {};
+  const unsigned long number = ERR_peek_last_error();
+  const char* const reason = number == 0 ? nullptr : ERR_reason_error_string(number);
+  ERR_clear_error();
+  return refuse(false, std::string("cannot be used: ") + (reason == nullptr ? "not with this key" : reason),
+                "have it issued anew with a key of ECDSA P-256, or RSA of 2048 bits or more, and signed with SHA-256");
 }
 
 bool Certificate::use_for(ssl_st* handshake) const {

@@ -15,6 +15,7 @@
 #include "net/tls/der.h"
 #include "net/tls/staple.h"
 
+struct ssl_ctx_st;
 struct ssl_st;
 struct x509_st;
 
@@ -36,6 +37,9 @@ struct CertificateFiles {
   auto operator<=>(const CertificateFiles&) const = default;
 };
 
+// Of a server it is asked that it names hosts; whom a client's certificate names is between it and the server.
+enum class CertificateUse : std::uint8_t { server, client };
+
 class Certificate {
  public:
   // From the bytes of the two files. `now`: seconds since 1970; without it any time of validity is taken.
@@ -50,12 +54,17 @@ class Certificate {
   ~Certificate();
 
   const CertificateFiles& files() const { return files_; }
-  const std::vector<std::string>& names() const { return facts_.names; }
+  const std::vector<std::string>& names() const { return facts_.names; }  // DNS names; a client's may have none
+  // The first of them, or its file: for messages.
+  const std::string& name() const { return names().empty() ? files_.certificate : names().front(); }
   KeyType key_type() const { return facts_.key_type; }
   std::int64_t expires_at() const { return facts_.not_after; }  // seconds since 1970
 
   // Makes what a handshake needs, if that was not done before. False when OpenSSL cannot use the pair after all.
   bool open() const;
+  // Whether handshakes of this context will be able to use it: its security level may ask for more (SSL_CTX_set_security_level(3)).
+  //   errors  OpenSSL's reason
+  std::expected<void, CertificateFault> check_use(ssl_ctx_st* context) const;
   // Gives it to the handshake. Any thread.
   bool use_for(ssl_st* handshake) const;
   // Whether a handshake that uses this one says so by `chosen`. Any thread.

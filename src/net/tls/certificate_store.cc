@@ -63,6 +63,15 @@ std::expected<std::string, CertificateFault> CertificateStore::read(const std::s
 }
 
 std::expected<std::shared_ptr<const Certificate>, CertificateFault> CertificateStore::load(
+    const CertificateFiles& files, CertificateUse use, std::int64_t now) {
+  auto found = find_or_read(files, now);
+  if (found && use == CertificateUse::server && (*found)->names().empty())
+    return std::unexpected(CertificateFault{
+        .what = "names no host", .help = "a server's certificate needs a DNS name as subject alternative name"});
+  return found;
+}
+
+std::expected<std::shared_ptr<const Certificate>, CertificateFault> CertificateStore::find_or_read(
     const CertificateFiles& files, std::int64_t now) {
   const auto certificate = look_at(files.certificate, false);
   if (!certificate) return std::unexpected(certificate.error());

@@ -16,9 +16,10 @@ class CertificateStore {
 
   // The pair in these files, as they are now. An expired one is taken when it is in service already, and where
   // `accepts_expired`: then somebody is told, but nobody is helped by a listener that is not there.
-  //   errors  as Certificate::parse(); a file that cannot be read; a key that everybody can read
+  //   errors  as Certificate::parse(); a server's that names no host; a file that cannot be read; a key that everybody
+  //           can read
   std::expected<std::shared_ptr<const Certificate>, CertificateFault> load(const CertificateFiles& files,
-                                                                           std::int64_t now);
+                                                                           CertificateUse use, std::int64_t now);
   // The bytes of a file.
   //   errors  it cannot be read, or has more than most_file_bytes; where `is_key`: everybody can read it
   static std::expected<std::string, CertificateFault> read(const std::string& path, bool is_key);
@@ -37,6 +38,8 @@ class CertificateStore {
     Stamp certificate, key;
     std::weak_ptr<const Certificate> made;
   };
+  std::expected<std::shared_ptr<const Certificate>, CertificateFault> find_or_read(const CertificateFiles& files,
+                                                                                   std::int64_t now);
   static std::expected<Stamp, CertificateFault> look_at(const std::string& path, bool is_key);
   void forget_unused();
 

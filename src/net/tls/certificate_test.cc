@@ -59,10 +59,6 @@ TEST(Certificate, WhatCannotServeIsRefusedWithItsReason) {
   EXPECT_THAT(fault_of(weak.certificate, weak.key), HasSubstr("less than 2048 bits"));
   const auto odd = make_pem({.curve = "secp256k1"});
   EXPECT_THAT(fault_of(odd.certificate, odd.key), HasSubstr("another curve"));
-  const auto beside = make_pem({.names = {"a b"}, .subject = "a.example"});  // clients would not look at the subject
-  EXPECT_THAT(fault_of(beside.certificate, beside.key), HasSubstr("names no host"));
-  const auto nameless = make_pem({.names = {"a b"}, .has_san = false});
-  EXPECT_THAT(fault_of(nameless.certificate, nameless.key), HasSubstr("names no host"));
 }
 
 TEST(Certificate, WithoutAlternativeNamesTheCommonNameCounts) {
@@ -130,7 +126,7 @@ class CertificateStoreTest : public ::testing::Test {
     ::chmod((folder_ / name).c_str(), static_cast<mode_t>(mode));
   }
   CertificateFiles files() const { return {folder_ / "c.pem", folder_ / "k.pem"}; }
-  auto load() { return store_.load(files(), std::time(nullptr)); }
+  auto load(CertificateUse use = CertificateUse::server) { return store_.load(files(), use, std::time(nullptr)); }
   std::string fault() {
     const auto made = load();
     return made ? "" : made.error().what;
@@ -166,6 +162,20 @@ TEST_F(CertificateStoreTest, FilesMustBeReadableAndKeysPrivate) {
   EXPECT_EQ(fault(), "");
   write("c.pem", std::string(CertificateStore::most_file_bytes + 70'000, 'x'));
   EXPECT_THAT(fault(), HasSubstr("File too large"));
+}
+
+TEST_F(CertificateStoreTest, AServersMustNameAHostAndAClientsNeedNot) {
+  const auto beside = make_pem({.names = {"a b"}, .subject = "a.example"});  // clients would not look at the subject
+  const auto nameless = make_pem({.names = {"a b"}, .has_san = false});
+  for (const auto& pem : {beside, nameless}) {
+    write("c.pem", pem.certificate);
+    write("k.pem", pem.key);
+    EXPECT_EQ(fault(), "names no host");
+    const auto as_client = load(CertificateUse::client);
+    ASSERT_TRUE(as_client);
+    EXPECT_EQ((*as_client)->name(), files().certificate);
+    EXPECT_EQ(fault(), "names no host");  // also when it is known
+  }
 }
 
 TEST_F(CertificateStoreTest, AnExpiredOneIsTakenOnlyWhereItRanBefore) {

@@ -79,7 +79,7 @@ std::expected<std::int64_t, StapleFault> read_expiry(OCSP_SINGLERESP* part, std:
   const int standing = OCSP_single_get0_status(part, nullptr, nullptr, &begins, &ends);
   if (standing == V_OCSP_CERTSTATUS_REVOKED) {
     auto fault = refuse("says that the certificate is revoked", "clients must not trust it any more: get another one");
-    fault.error().is_revoked = true;
+    fault.error().is_revoked = fault.error().comes_with_time = true;
     return fault;
   }
   if (standing != V_OCSP_CERTSTATUS_GOOD) return refuse("says that the authority does not know the certificate");
@@ -88,7 +88,7 @@ std::expected<std::int64_t, StapleFault> read_expiry(OCSP_SINGLERESP* part, std:
   if (*from > now + clock_skew_s) return refuse("is not valid yet", "look at this machine's clock");
   if (*until > now) return *until;
   auto fault = refuse("is out of date", "fetch a new one: a changed file is taken over without a reload");
-  fault.error().is_expired = true;
+  fault.error().is_expired = fault.error().comes_with_time = true;
   return fault;
 }
 
@@ -107,8 +107,12 @@ std::expected<std::shared_ptr<const Staple>, StapleFault> Staple::parse(std::str
   ERR_clear_error();
   if (basic == nullptr)
     return refuse("holds no successful OCSP response in DER form", "`openssl ocsp ... -respout FILE` writes one");
-  if (part == nullptr) return refuse("is about another certificate");
-  if (!is_signed) return refuse("is not signed by the certificate's issuer");
+  if (part == nullptr || !is_signed) {
+    auto fault = refuse(part == nullptr ? "is about another certificate" : "is not signed by the certificate's issuer",
+                        "after a renewal fetch a new one: a changed file is taken over without a reload");
+    fault.error().comes_with_time = part == nullptr;
+    return fault;
+  }
   const auto expiry = read_expiry(part, now);
   if (!expiry) return std::unexpected(expiry.error());
   return std::shared_ptr<const Staple>(new Staple(std::move(der), *expiry));

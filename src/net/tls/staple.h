@@ -12,7 +12,8 @@
 namespace sluice::net::tls {
 
 struct StapleFault {
-  bool is_expired = false;  // and nothing else
+  bool is_expired = false;       // and nothing else
+  bool comes_with_time = false;  // a good response once: expired, revoked, or the certificate has been renewed since
   bool is_revoked = false;  // what was said before must not be said any more
   std::string what;         // "is about another certificate"
   std::string help;

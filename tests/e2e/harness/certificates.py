@@ -65,6 +65,15 @@ class Authority:
         write(paths[0], made.public_bytes(serialization.Encoding.PEM), 0o644)
         return paths
 
+    def make_nameless(self, name, ends=90):
+        """Likewise for a client, with a common name alone."""
+        key, paths = new_key(), (self.folder / f"{name}.pem", self.folder / f"{name}.key")
+        subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name + " service")])
+        made = self.sign(subject, key, -1, ends, [x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH])])
+        write(paths[1], pem_of(key))
+        write(paths[0], made.public_bytes(serialization.Encoding.PEM), 0o644)
+        return paths
+
     def pair(self, *names, **options):
         """The same, as an entry of `certificates`."""
         cert, key = self.make(*names, **options)
