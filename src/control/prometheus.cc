@@ -45,6 +45,7 @@ enum class Metric : std::uint8_t {
   tls_handshake_failures,
   tls_certificate_expiry,
   tls_ocsp_expiry,
+  tls_ocsp_fetches,
   tls_upstream_certificate_expiry,
   tls_revocation_list_expiry,
   tls_certificates_refused,
@@ -155,6 +156,8 @@ constexpr auto infos = std::to_array<MetricInfo>({
      "Seconds until the OCSP response that is stapled for the certificate is out of date; from 0 on it is not shown "
      "any more.",
      "listener, name, key"},
+    {"sluice_tls_ocsp_fetches_total", counter,
+     "Times that an authority was asked what it says of a certificate (OCSP), by result: good, failed.", "result"},
     {"sluice_tls_upstream_certificate_expiry_seconds", gauge,
      "Seconds until the certificate that the upstream is shown expires, negative when it has.", "upstream"},
     {"sluice_tls_revocation_list_expiry_seconds", gauge,
@@ -492,6 +495,9 @@ class Page {
     for (const CertificateSnapshot& one : in_.certificates)
       if (one.staple_seconds_left)
         text_.sample({{"listener", one.listener}, {"name", one.name}, {"key", one.key}}, *one.staple_seconds_left);
+    text_.family(info(Metric::tls_ocsp_fetches));
+    text_.sample({{"result", "good"}}, in_.staples_fetched);
+    text_.sample({{"result", "failed"}}, in_.staples_failed);
     text_.family(info(Metric::tls_upstream_certificate_expiry));
     for (const ExpirySnapshot& one : in_.upstream_certificates)
       text_.sample({{"upstream", one.name}}, one.seconds_left);

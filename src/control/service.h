@@ -21,6 +21,7 @@
 #include "control/privileges.h"
 #include "control/prometheus.h"
 #include "control/socket_source.h"
+#include "control/stapler.h"
 #include "control/supervisor_link.h"
 #include "control/watchdog.h"
 #include "control/watcher.h"
@@ -133,6 +134,7 @@ class Service {
   // ---- TLS in time: service_tls.cc
   void warn_of_expiry();
   void rotate_tickets();
+  void ask_for_staples();
   std::vector<CertificateSnapshot> certificates() const;
   std::vector<ExpirySnapshot> upstream_certificates() const;
   std::vector<ExpirySnapshot> revocation_lists() const;
@@ -166,6 +168,8 @@ class Service {
   LogWriter log_;
   std::unique_ptr<net::Loop> loop_;       // the control thread's; its port: admin
   std::unique_ptr<SupervisorLink> link_;  // may be null
+  std::unique_ptr<Fetcher> fetcher_;
+  std::unique_ptr<Stapler> stapler_;  // uses fetcher_
   OwnSockets own_sockets_;
   SocketSource* sockets_;
   std::vector<WorkerThread> workers_;

@@ -77,6 +77,8 @@ std::string Service::metrics_text() {
   const auto revocation_lists_now = revocation_lists();
   input.revocation_lists = revocation_lists_now;
   input.certificates_refused = certificates_refused_;
+  input.staples_fetched = stapler_->fetched();
+  input.staples_failed = stapler_->failed();
   return render_metrics(input);
 }
 

@@ -64,6 +64,7 @@ void Service::accept(Loaded loaded, Prepared prepared) {
   plan_ = std::move(loaded.plan);
   plans_.add(plan_);
   watch_tls_files();
+  ask_for_staples();
   on_active();  // first: a config that crashes the workers must be known by then
   publish(std::move(prepared.sockets));
 }

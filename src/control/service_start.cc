@@ -46,6 +46,8 @@ int Service::run() {
     return exit_start;
   }
   loop_ = std::move(*loop);
+  fetcher_ = std::make_unique<Fetcher>(*loop_);
+  stapler_ = std::make_unique<Stapler>(*loop_, *fetcher_, options_.state_folder, say);
   forbid_new_privileges();
   raise_descriptor_limit();
   kept_.machine = read_machine();

@@ -57,6 +57,17 @@ void Service::rotate_tickets() {
   if (kept_.tls.tickets != nullptr) kept_.tls.tickets->rotate();
 }
 
+// Those in service, of listeners that want it.
+void Service::ask_for_staples() {
+  std::set<Stapler::CertificatePtr> all;
+  for (const gateway::ListenerPlan& listener : plan_->listeners) {
+    if (listener.tls == nullptr || !listener.asks_for_staples) continue;
+    const auto table = listener.tls->certificates();
+    all.insert(table->certificates().begin(), table->certificates().end());
+  }
+  stapler_->watch(all);
+}
+
 // Of several with one name and type of key only the first is ever used.
 std::vector<CertificateSnapshot> Service::certificates() const {
   std::vector<CertificateSnapshot> all;

@@ -85,6 +85,7 @@ void Service::refresh_tls_files() {
   if (is_changed) {
     watched_tls_files_.clear();  // they may lead elsewhere now
     watch_tls_files();
+    ask_for_staples();
   }
   kept_.tls.sweep();
 }

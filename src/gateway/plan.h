@@ -73,6 +73,7 @@ struct ListenerPlan {
   std::uint64_t admission = 0;  // a fingerprint of the chain, as far as it may keep a request out
   std::shared_ptr<net::tls::ServerContext> tls;  // null: clients speak in the clear
   Duration tls_handshake_timeout{};
+  bool asks_for_staples = false;
   http::h2::ServerSettings http2;
 };
 

@@ -308,6 +308,7 @@ class Compiler {
       if (listener.tls) {
         plan.tls = compile_tls(*listener.tls, listener.alpn(), path + ".tls", kept_.tls, diagnostics_);
         plan.tls_handshake_timeout = listener.tls->handshake_timeout;
+        plan.asks_for_staples = listener.tls->staple;
       }
       if (listener.proxy_protocol) {
         for (const auto& proxy : listener.proxy_protocol->trusted) plan.proxies.push_back(proxy.block);

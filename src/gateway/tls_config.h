@@ -98,6 +98,7 @@ struct ListenerTlsConfig {
   config::Located<std::string> cipher_suites;
   std::chrono::milliseconds handshake_timeout{10'000};
   config::Located<std::string> ticket_keys;
+  bool staple = true;
   std::optional<ClientCertificatesConfig> client_certificates;
 
   static constexpr const char* doc = "How clients are spoken to in private: HTTPS.";
@@ -130,6 +131,10 @@ struct ListenerTlsConfig {
             "able "
             "to read it. By default they are random and replaced each hour.")
             .example("/etc/sluice/ticket.keys"),
+        field("staple", &ListenerTlsConfig::staple,
+              "Whether the authority of a certificate that names an OCSP responder is asked about it, and its word shown "
+              "to clients (stapling), so that they need not ask. `cert` must hold the issuer's certificate too. One that "
+              "has a file for it, `ocsp`, is not asked about."),
         field("client_certificates", &ListenerTlsConfig::client_certificates,
               "Certificates that clients must, or may, show (mutual TLS). By default they are not asked."),
     };

@@ -1,6 +1,9 @@
-"""OCSP stapling from a file, with `openssl s_client -status` as the client and `openssl ocsp` among those who answer."""
+"""OCSP stapling from a file and from the authority, with `openssl s_client -status` as the client and `openssl ocsp` among those who answer."""
+import contextlib
 import datetime
+import http.server
 import subprocess
+import threading
 import time
 
 import pytest
@@ -189,3 +192,141 @@ def test_a_new_certificate_serves_without_one_until_its_own_comes(gateway, autho
     assert stapled(running, authority) is None
     respond(authority, cert, tmp_path / "a.ocsp")
     assert wait_until(lambda: stapled(running, authority) == "good"), running.stderr()
+
+
+# ---- from the authority itself
+
+class Responder:
+    """An authority's OCSP responder. `answer(request)` gives status, type and body, or None to say nothing."""
+
+    def __init__(self, answer):
+        self.answer, self.asked = answer, []
+        outer = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_POST(self):
+                request = self.rfile.read(int(self.headers["content-length"]))
+                outer.asked.append((self.path, self.headers["content-type"], self.headers["host"], request))
+                made = outer.answer(request)
+                if made is None:
+                    outer.hung.wait(30)
+                    return
+                self.send_response(made[0])
+                self.send_header("content-type", made[1])
+                self.send_header("content-length", str(len(made[2])))
+                self.end_headers()
+                with contextlib.suppress(OSError):
+                    self.wfile.write(made[2])
+
+            def log_message(self, *_):
+                pass
+
+        self.hung = threading.Event()
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server.server_port}/ocsp?by=sluice"
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.hung.set()
+        self.server.shutdown()
+        self.server.server_close()
+
+
+def that_names(authority, responder, **options):
+    """A pair whose certificate names the responder, with its issuer behind it."""
+    access = x509.AuthorityInformationAccess([x509.AccessDescription(
+        x509.AuthorityInformationAccessOID.OCSP, x509.UniformResourceIdentifier(responder.url))])
+    return with_issuer(authority, "a.example", more=[access], **options)
+
+
+OCSP_TYPE = "application/ocsp-response"
+
+
+def test_the_authority_is_asked_and_its_word_kept(gateway, authority, tmp_path):
+    file, standing = tmp_path / "answer", ocsp.OCSPCertStatus.GOOD
+    with Responder(lambda request: (200, OCSP_TYPE, file.read_bytes())) as responder:
+        cert, key = that_names(authority, responder)
+        respond(authority, cert, file)
+        state = tmp_path / "state"
+        running = gateway(config((cert, key, None)), arguments=["--state-dir", state])
+        assert wait_until(lambda: stapled(running, authority) == "good"), running.stderr()
+        path, kind, host, request = responder.asked[0]
+        assert (path, kind, host) == ("/ocsp?by=sluice", "application/ocsp-request", f"127.0.0.1:{responder.server.server_port}")
+        asked = ocsp.load_der_ocsp_request(request)
+        assert asked.serial_number == x509.load_pem_x509_certificate(cert.read_bytes()).serial_number
+        assert running.metric("sluice_tls_ocsp_fetches_total", result="good") == 1
+        assert 23 * 3600 < running.metric("sluice_tls_ocsp_expiry_seconds", name="a.example") <= 24 * 3600
+        # A reload asks for nothing again.
+        running.write_config(config((cert, key, None), more=", handshake_timeout: 9s"))
+        assert wait_until(lambda: running.metric("sluice_config_generation") == 2), running.stderr()
+        assert stapled(running, authority) == "good" and len(responder.asked) == 1
+        running.stop()
+    # The responder is gone; what it said is there at once.
+    again = gateway(config((cert, key, None)), arguments=["--state-dir", state])
+    assert stapled(again, authority) == "good"
+    assert again.metric("sluice_tls_ocsp_fetches_total", result="failed") == 0
+
+
+def test_who_does_not_want_it_asks_nobody(gateway, authority, tmp_path):
+    with Responder(lambda request: (500, OCSP_TYPE, b"")) as responder:
+        cert, key = that_names(authority, responder)
+        running = gateway(config((cert, key, None), more=", staple: false"))
+        of_file = gateway(config((cert, key, respond(authority, cert, tmp_path / "a.ocsp"))))
+        assert stapled(running, authority) is None
+        assert stapled(of_file, authority) == "good"
+        assert responder.asked == []
+
+
+def big(request):
+    return 200, OCSP_TYPE, bytes(100_000)
+
+
+@pytest.mark.parametrize("answer, why", [
+    (lambda request: (500, OCSP_TYPE, b""), "has answered 500"),
+    (lambda request: (302, OCSP_TYPE, b""), "has answered 302"),
+    (lambda request: (200, "text/html", b"<p>"), "has answered with the type 'text/html'"),
+    (lambda request: (200, OCSP_TYPE, b"nonsense"), "holds no successful OCSP response in DER form"),
+    (big, "has sent more than 65536 bytes"),
+    (lambda request: None, "no answer within 10000 ms"),
+], ids=["500", "redirect", "html", "nonsense", "big", "silent"])
+def test_without_a_good_answer_the_certificate_serves_all_the_same(gateway, authority, answer, why):
+    with Responder(answer) as responder:
+        cert, key = that_names(authority, responder)
+        running = gateway(config((cert, key, None)))
+        assert stapled(running, authority) is None
+        assert wait_until(lambda: why in running.stderr(), seconds=20), running.stderr()
+        assert "it is shown without one (stapling)" in running.stderr()
+        assert running.metric("sluice_tls_ocsp_fetches_total", result="failed") == 1
+        assert stapled(running, authority) is None
+
+
+def test_a_responder_that_is_not_there(gateway, authority):
+    with Responder(lambda request: None) as responder:
+        cert, key = that_names(authority, responder)
+    running = gateway(config((cert, key, None)))
+    assert wait_until(lambda: running.metric("sluice_tls_ocsp_fetches_total", result="failed") == 1), running.stderr()
+    assert stapled(running, authority) is None
+
+
+def test_a_name_that_is_none(gateway, authority):
+    class Nowhere:
+        url = "http://nobody.invalid/"
+    cert, key = that_names(authority, Nowhere)
+    running = gateway(config((cert, key, None)))
+    assert wait_until(lambda: running.metric("sluice_tls_ocsp_fetches_total", result="failed") == 1, seconds=20), running.stderr()
+    assert "http://nobody.invalid/: no such host" in running.stderr() or "no answer within" in running.stderr()
+
+
+def test_once_the_authority_says_revoked_it_is_said_loudly(gateway, authority, tmp_path):
+    file = tmp_path / "answer"
+    with Responder(lambda request: (200, OCSP_TYPE, file.read_bytes())) as responder:
+        cert, key = that_names(authority, responder)
+        respond(authority, cert, file, standing=ocsp.OCSPCertStatus.REVOKED)
+        running = gateway(config((cert, key, None)))
+        assert wait_until(lambda: "says that the certificate is revoked" in running.stderr()), running.stderr()
+        assert stapled(running, authority) is None

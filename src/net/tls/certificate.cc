@@ -170,9 +170,13 @@ std::shared_ptr<const Staple> Certificate::staple() const {
 std::expected<void, StapleFault> Certificate::load_staple(std::int64_t now) const {
   auto der = CertificateStore::read(files_.ocsp, false);
   if (!der) return std::unexpected(StapleFault{.what = der.error().what, .help = der.error().help});
+  return take_staple(std::move(*der), now);
+}
+
+std::expected<void, StapleFault> Certificate::take_staple(std::string der, std::int64_t now) const {
   const auto known = staple();
-  if (known != nullptr && known->der() == *der && known->expires_at() > now) return {};
-  auto made = Staple::parse(std::move(*der), chain_, now);
+  if (known != nullptr && known->der() == der && known->expires_at() > now) return {};
+  auto made = Staple::parse(std::move(der), chain_, now);
   const std::lock_guard guard(mutex_);
   if (!made && made.error().is_revoked) staple_.reset();
   if (!made) return std::unexpected(std::move(made.error()));

@@ -76,6 +76,9 @@ class Certificate {
   // Reads it anew from its file; on a fault the one before stays. Control thread.
   //   errors  as Staple::parse(); a file that cannot be read
   std::expected<void, StapleFault> load_staple(std::int64_t now) const;
+  // The same from bytes.
+  std::expected<void, StapleFault> take_staple(std::string der, std::int64_t now) const;
+  std::optional<OcspQuestion> ocsp_question() const { return tls::ocsp_question(chain_); }
 
  private:
   struct Opened;

@@ -2,9 +2,11 @@
 
 #include <openssl/err.h>
 #include <openssl/ocsp.h>
+#include <openssl/x509v3.h>
 
 #include <ctime>
 #include <optional>
+#include <string_view>
 #include <utility>
 
 namespace sluice::net::tls {
@@ -93,6 +95,34 @@ std::expected<std::int64_t, StapleFault> read_expiry(OCSP_SINGLERESP* part, std:
 }
 
 }  // namespace
+
+// SHA-1 names the certificate here and protects nothing; it is what every responder knows (RFC 5019 section 2.1.1).
+std::optional<OcspQuestion> ocsp_question(const std::vector<std::string>& chain) {
+  // id-ad-ocsp, 1.3.6.1.5.5.7.48.1 (RFC 5280 section 4.2.2.1). A certificate without these bytes names no responder, and
+  // is not taken apart to find that out.
+  constexpr std::string_view object_id("\x06\x08\x2b\x06\x01\x05\x05\x07\x30\x01", 10);
+  if (chain.size() < 2 || chain[0].find(object_id) == std::string::npos) return std::nullopt;
+  const CertificatePtr certificate = certificate_of(chain[0]), issuer = certificate_of(chain[1]);
+  if (certificate == nullptr || issuer == nullptr) return std::nullopt;
+  OcspQuestion question;
+  STACK_OF(OPENSSL_STRING)* const urls = X509_get1_ocsp(certificate.get());
+  if (urls != nullptr && sk_OPENSSL_STRING_num(urls) > 0) question.url = sk_OPENSSL_STRING_value(urls, 0);
+  X509_email_free(urls);
+  if (question.url.empty()) return std::nullopt;
+  OCSP_REQUEST* const request = OCSP_REQUEST_new();
+  OCSP_CERTID* const id = OCSP_cert_to_id(EVP_sha1(), certificate.get(), issuer.get());
+  unsigned char* bytes = nullptr;
+  if (id != nullptr && OCSP_request_add0_id(request, id) != nullptr) {
+    const int size = i2d_OCSP_REQUEST(request, &bytes);
+    if (size > 0) question.der.assign(reinterpret_cast<const char*>(bytes), static_cast<std::size_t>(size));
+  } else {
+    OCSP_CERTID_free(id);
+  }
+  OPENSSL_free(bytes);
+  OCSP_REQUEST_free(request);
+  ERR_clear_error();
+  return question.der.empty() ? std::nullopt : std::optional(std::move(question));
+}
 
 std::expected<std::shared_ptr<const Staple>, StapleFault> Staple::parse(std::string der,
                                                                         const std::vector<std::string>& chain,

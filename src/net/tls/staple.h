@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <expected>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -18,6 +19,14 @@ struct StapleFault {
   std::string what;         // "is about another certificate"
   std::string help;
 };
+
+// What its authority can be asked about a certificate, and where.
+struct OcspQuestion {
+  std::string url;  // of the responder, as the certificate names it; http nearly always
+  std::string der;  // an OCSP request (RFC 6960 section 4.1.1) without a nonce, so that responders may answer from a store
+};
+// `chain`: as for Staple::parse(). Absent where the certificate names no responder, or its issuer is not known.
+std::optional<OcspQuestion> ocsp_question(const std::vector<std::string>& chain);
 
 class Staple {
  public:

@@ -47,7 +47,7 @@ class Authority:
             made = made.add_extension(extension, critical=isinstance(extension, x509.BasicConstraints))
         return made.sign(self.key, hashes.SHA256())
 
-    def make(self, *names, file=None, kind="ecdsa", begins=-1, ends=90, key=None, usage=ExtendedKeyUsageOID.SERVER_AUTH):
+    def make(self, *names, file=None, kind="ecdsa", begins=-1, ends=90, key=None, usage=ExtendedKeyUsageOID.SERVER_AUTH, more=()):
         """Writes FILE.pem and FILE.key and returns their paths; FILE is the first name by default."""
         def general(name):
             try:
@@ -58,7 +58,7 @@ class Authority:
         key = key or new_key(kind)
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, names[0])])
         made = self.sign(subject, key, begins, ends, [
-            x509.SubjectAlternativeName([general(name) for name in names]), x509.ExtendedKeyUsage([usage])])
+            x509.SubjectAlternativeName([general(name) for name in names]), x509.ExtendedKeyUsage([usage]), *more])
         stem = (file or names[0]).replace("*", "any")
         paths = self.folder / f"{stem}.pem", self.folder / f"{stem}.key"
         write(paths[1], pem_of(key))
