@@ -13,7 +13,7 @@ import pytest
 from cryptography import x509
 
 from harness.client import RawClient, exchange, get
-from harness.gateway import ROOT, Gateway, binary, free_port
+from harness.gateway import ROOT, Gateway, binary, free_port, wait_until
 from harness.websocket import Client
 
 SERVICES = {"users-1": 7001, "users-2": 7002, "payments": 7003, "messages": 7004, "greeter": 7005}  # as demo/gateway.yaml has them
@@ -120,7 +120,7 @@ def test_a_service_that_is_slow_or_dies_is_gone_round(demo, services, tmp_path):
     assert echo(get(demo.address, "/payments/1?delay=200ms"))["service"] == "payments" and time.monotonic() - began >= 0.2
     text = demo.config_path.read_text(encoding="utf-8").replace(f"127.0.0.1:{services['users-2']}", "127.0.0.1:1")
     demo.config_path.write_text(text, encoding="utf-8")
-    time.sleep(0.1)
+    assert wait_until(lambda: demo.metric("sluice_config_generation") == 2), demo.stderr()
     assert {get(demo.address, "/users/1").first("x-served-by") for _ in range(8)} == {"users-1"}
 
 
