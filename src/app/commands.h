@@ -41,6 +41,9 @@ int upgrade(const UpgradeOptions& options);
 int check(const CheckOptions& options);
 int explain(const ExplainOptions& options);
 int schema();
+// A new key and its hash; the hash of a key that is read from standard input.
+int key_new();
+int key_hash();
 // Prints a reference page of the manual as Markdown: configuration, causes, metrics, access-log.
 int manual(const std::string& page);
 std::vector<std::string> manual_pages();

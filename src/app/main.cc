@@ -37,6 +37,7 @@ struct CommandLine {
     add_upgrade();
     add_check();
     add_explain();
+    add_key();
     app.add_subcommand("schema", "Print the JSON Schema (2020-12) of the config file, for editors");
     auto* const manual = app.add_subcommand("manual", "Print a reference page as Markdown");
     manual->add_option("PAGE", page, "Which page")->required()->check(CLI::IsMember(manual_pages()));
@@ -79,6 +80,12 @@ struct CommandLine {
     auto& command = *app.add_subcommand("check", "Read a config and run its tests; report every error at its place");
     add_config(command, check.config);
     command.add_flag("--json", check.as_json, "One JSON object a diagnostic, on standard output");
+  }
+  void add_key() {
+    auto& command = *app.add_subcommand("key", "Make keys for consumers, and their hashes for the config");
+    command.require_subcommand(1);
+    command.add_subcommand("new", "Make a key: print it and its hash");
+    command.add_subcommand("hash", "Print the hash of a key, which is read from standard input");
   }
   void add_explain() {
     auto& command =
@@ -157,6 +164,7 @@ int dispatch(CommandLine& line) {
   if (app.got_subcommand("upgrade")) return upgrade(line.upgrade);
   if (app.got_subcommand("check")) return check(line.check);
   if (app.got_subcommand("explain")) return explain(line.explain);
+  if (app.got_subcommand("key")) return app.get_subcommand("key")->got_subcommand("new") ? key_new() : key_hash();
   if (app.got_subcommand("schema")) return schema();
   if (app.got_subcommand("manual")) return manual(line.page);
   std::fputs(app.help().c_str(), stderr);

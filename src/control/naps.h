@@ -4,6 +4,8 @@
 // has woken gets its turn, whatever their niceness; at SCHED_IDLE it would starve on a busy machine. For a thread that
 // sleeps nobody waits.
 //
+// After two seconds there are no more naps: a machine that is busy all the time gives who naps less than its share.
+//
 // A timer signals this thread (timer_create(2), SIGEV_THREAD_ID), and the handler sleeps; system calls go on after it.
 // Where there is no timer, there are no naps.
 

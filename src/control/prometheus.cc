@@ -49,6 +49,7 @@ enum class Metric : std::uint8_t {
   tls_upstream_certificate_expiry,
   tls_revocation_list_expiry,
   tls_certificates_refused,
+  policy_files_refused,
   client_bytes,
   upstream_bytes,
   http2_connections,
@@ -167,6 +168,8 @@ constexpr auto infos = std::to_array<MetricInfo>({
      "Times that a changed file was refused (certificate, key, OCSP response, authorities, list of revoked "
      "certificates, ticket keys), and what was before stayed in service.",
      ""},
+    {"sluice_policy_files_refused_total", counter,
+     "Times that a changed file of a policy was refused, and what it held before stayed in force.", ""},
     {"sluice_client_bytes_total", counter, "Bytes on client connections, heads included: in is received, out is sent.",
      "direction"},
     {"sluice_upstream_bytes_total", counter,
@@ -504,6 +507,7 @@ class Page {
     text_.family(info(Metric::tls_revocation_list_expiry));
     for (const ExpirySnapshot& one : in_.revocation_lists) text_.sample({{"listener", one.name}}, one.seconds_left);
     single(Metric::tls_certificates_refused, in_.certificates_refused);
+    single(Metric::policy_files_refused, in_.policy_files_refused);
   }
 
   template <class Number>

@@ -136,6 +136,7 @@ struct MetricsInput {
   std::span<const ExpirySnapshot> upstream_certificates;  // that upstreams are shown
   std::span<const ExpirySnapshot> revocation_lists;       // of listeners
   std::uint64_t certificates_refused = 0;
+  std::uint64_t policy_files_refused = 0;
   std::uint64_t staples_fetched = 0, staples_failed = 0;
   PoolSnapshot pool;
   std::uint64_t max_connections = 0;

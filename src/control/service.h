@@ -110,7 +110,6 @@ class Service {
 
   // ---- files behind TLS, when they change: service_tls_files.cc
   void watch_tls_files();
-  void look_at_tls_files();
   std::set<std::string> tls_files() const;
   void refresh_tls_files();
   bool refresh_certificates(const gateway::ListenerPlan& listener);
@@ -130,6 +129,15 @@ class Service {
   std::shared_ptr<const net::tls::Trust> refreshed(const std::shared_ptr<const net::tls::Trust>& old,
                                                    std::string_view whose);
   void refuse_file(const std::string& about, std::string_view whose, const std::string& what, std::string_view kept);
+
+  // ---- files behind policies: service_policy_files.cc
+  void watch_policy_files();
+  void refresh_policy_files();
+  void release_retired();
+  // All files, when one of them may have changed, and once in a while.
+  static constexpr Duration slow_look = std::chrono::minutes(1);
+  void refresh_files();
+  void look_at_files();
 
   // ---- TLS in time: service_tls.cc
   void warn_of_expiry();
@@ -182,7 +190,9 @@ class Service {
   std::unique_ptr<Watchdog> watchdog_;
   std::string user_, group_;  // as the config said at the start
   net::Timer drain_timer_, drain_delay_timer_, cut_timer_, proven_timer_, sweep_timer_, expiry_timer_, ticket_timer_, look_timer_;
-  std::set<std::string> watched_tls_files_;
+  std::set<std::string> watched_tls_files_, watched_policy_files_;
+  std::map<std::string, std::string> policy_file_faults_;  // by the file: what was said of it
+  std::uint64_t policy_files_refused_ = 0;
   std::map<std::string, std::string> tls_faults_;  // by the files: what was said of those that are refused
   std::uint64_t certificates_refused_ = 0;
   std::optional<LastGood> last_good_;  // absent without a state folder

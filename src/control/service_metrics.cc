@@ -77,6 +77,7 @@ std::string Service::metrics_text() {
   const auto revocation_lists_now = revocation_lists();
   input.revocation_lists = revocation_lists_now;
   input.certificates_refused = certificates_refused_;
+  input.policy_files_refused = policy_files_refused_;
   input.staples_fetched = stapler_->fetched();
   input.staples_failed = stapler_->failed();
   return render_metrics(input);

@@ -8,7 +8,7 @@ namespace sluice::control {
 
 void Service::reload() {
   if (is_draining_) return;
-  refresh_tls_files();
+  refresh_files();
   if (const auto text = text_of(options_.config_path); text && *text == text_) {
     ++config_.reloads_unchanged;
     return;
@@ -64,6 +64,7 @@ void Service::accept(Loaded loaded, Prepared prepared) {
   plan_ = std::move(loaded.plan);
   plans_.add(plan_);
   watch_tls_files();
+  watch_policy_files();
   ask_for_staples();
   on_active();  // first: a config that crashes the workers must be known by then
   publish(std::move(prepared.sockets));

@@ -32,7 +32,7 @@ Service::Service(ServiceOptions options, std::unique_ptr<SupervisorLink> link)
       sweep_timer_(net::Timer::of<&Service::sweep_plans>(this)),
       expiry_timer_(net::Timer::of<&Service::warn_of_expiry>(this)),
       ticket_timer_(net::Timer::of<&Service::rotate_tickets>(this)),
-      look_timer_(net::Timer::of<&Service::look_at_tls_files>(this)) {
+      look_timer_(net::Timer::of<&Service::look_at_files>(this)) {
   if (!options_.state_folder.empty()) last_good_.emplace(options_.state_folder, options_.config_path);
 }
 
@@ -94,8 +94,9 @@ void Service::start_threads() {
   start_watchdog();
   watcher_ = std::make_unique<Watcher>(
       options_.config_path, [this](int number) { loop_->post([this, number] { on_signal(number); }); },
-      [this] { loop_->post([this] { reload(); }); }, [this] { loop_->post([this] { refresh_tls_files(); }); });
+      [this] { loop_->post([this] { reload(); }); }, [this] { loop_->post([this] { refresh_files(); }); });
   watch_tls_files();
+  watch_policy_files();
   if (!watcher_->watches_file())
     say(Level::warning, "the config's folder cannot be watched: a change needs SIGHUP to be noticed");
   // This thread alone, and last, for threads inherit it: a large config compiles in what time the workers leave it.

@@ -15,10 +15,6 @@ using net::tls::CertificateTable;
 using net::tls::ClientCredentials;
 using net::tls::Trust;
 
-namespace {
-constexpr auto slow_look = std::chrono::minutes(1);
-}
-
 // With each plan, when files have changed, and when the watcher is there. Folders are watched, each once however many
 // files stand in it.
 void Service::watch_tls_files() {
@@ -36,13 +32,6 @@ void Service::watch_tls_files() {
   if (!look_timer_.is_set()) loop_->set_timer(look_timer_, slow_look);
   if (!expiry_timer_.is_set()) loop_->set_timer(expiry_timer_, std::chrono::hours(24));
   if (!ticket_timer_.is_set()) loop_->set_timer(ticket_timer_, net::tls::TicketKeys::period);
-}
-
-// What the watch does not see: a folder that is reached by a link, and the link is made anew; a file system that tells
-// of no changes. Files whose size and times are as before are not read.
-void Service::look_at_tls_files() {
-  loop_->set_timer(look_timer_, slow_look);
-  refresh_tls_files();
 }
 
 // Those that the plan in force has.

@@ -18,6 +18,7 @@ enum class Field : std::uint8_t {
   upstream,
   endpoint,
   client,
+  consumer,
   peer,
   method,
   host,
@@ -51,6 +52,7 @@ constexpr auto fields = std::to_array<AccessField>({
     {"upstream", "Name of the upstream chosen. Absent when the gateway answered before choosing one."},
     {"endpoint", "Address of the endpoint tried last: the one that answered, when one did."},
     {"client", "Address of the client: the peer's, or the one that a trusted proxy vouched for (policy `forwarded`)."},
+    {"consumer", "Name of the consumer whose credential was shown. Absent when none was, or it is nobody's."},
     {"peer", "Address of the connection's other end. Absent when it is the client."},
     {"method", "Request method."},
     {"host", "Host asked for, in lower case, with the port when one was given."},
@@ -98,6 +100,7 @@ constexpr std::size_t cap(Field field) {
     case Field::time:
       return 24;
     case Field::id:
+    case Field::consumer:
     case Field::listener:
     case Field::route:
     case Field::upstream:
@@ -294,6 +297,7 @@ std::size_t format_access(const AccessRecord& record, char* out) {
   line.text<Field::upstream>(record.upstream);
   line.text<Field::endpoint>(record.endpoint);
   line.text<Field::client>(record.client);
+  line.text<Field::consumer>(record.consumer);
   line.text<Field::peer>(record.peer);
   line.text<Field::method>(record.method);
   line.text<Field::host>(record.host);

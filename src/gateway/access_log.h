@@ -33,6 +33,7 @@ struct AccessRecord {
   std::string_view upstream;
   std::string_view endpoint;  // that gave the answer
   std::string_view client;    // address without port, as the policies see it
+  std::string_view consumer;  // whose credential was shown
   std::string_view peer;      // the connection's other end, when it is not the client
   std::string_view method;
   std::string_view host;

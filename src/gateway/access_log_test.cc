@@ -46,6 +46,7 @@ AccessRecord full_record() {
           .upstream = "users",
           .endpoint = "10.0.0.8:8080",
           .client = "192.0.2.1",
+          .consumer = "mobile",
           .peer = "10.1.1.1",
           .method = "GET",
           .host = "api.example.com",
@@ -87,7 +88,7 @@ TEST(AccessLog, LooksLikeThis) {
   EXPECT_EQ(
       formatted(full_record()),
       R"({"time":"2026-11-25T12:02:11.123Z","id":"9f2c","listener":"public","route":"user","upstream":"users",)"
-      R"("endpoint":"10.0.0.8:8080","client":"192.0.2.1","peer":"10.1.1.1","method":"GET","host":"api.example.com",)"
+      R"("endpoint":"10.0.0.8:8080","client":"192.0.2.1","consumer":"mobile","peer":"10.1.1.1","method":"GET","host":"api.example.com",)"
       R"("path":"/users/42","query":"a=1","version":"1.1","scheme":"https","tls":"1.3","status":502,"cause":"upstream_reset",)"
       R"("detail":"closed in the body","side":"upstream","attempts":[{"endpoint":"10.0.0.7:8080",)"
       R"("outcome":"connect_refused","waited_us":210},{"endpoint":"10.0.0.8:8080","outcome":"ok","waited_us":1840}],)"
@@ -154,7 +155,7 @@ TEST(AccessLog, D10StaysOneValidLineForAnyBytes) {
     const std::array<AccessAttempt, 6> attempts{
         {{id, outcome, -1}, {path, outcome, 2}, {path, id, 3}, {id, id, 4}, {id, id, 5}}};
     AccessRecord record = full_record();
-    record.id = record.listener = record.route = record.upstream = record.endpoint = record.client = record.peer = id;
+    record.id = record.listener = record.route = record.upstream = record.endpoint = record.client = record.consumer = record.peer = id;
     record.method = record.host = record.detail = record.cause = record.side = record.version = record.retry = outcome;
     record.path = path;
     record.query = query;
@@ -184,7 +185,7 @@ TEST(AccessLog, D10CutsLongTextsAndKeepsTheLineWithin8KiB) {
                                                {worst, worst, INT64_MIN},
                                                {worst, worst, INT64_MIN},
                                                {worst, worst, INT64_MIN}}};
-  record.id = record.listener = record.route = record.upstream = record.endpoint = record.client = record.peer =
+  record.id = record.listener = record.route = record.upstream = record.endpoint = record.client = record.consumer = record.peer =
       longest;
   record.method = record.host = record.path = record.query = record.version = record.cause = record.detail = longest;
   record.side = record.retry = record.user_agent = record.referer = longest;

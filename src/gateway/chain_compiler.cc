@@ -6,15 +6,46 @@
 
 namespace sluice::gateway {
 
+ChainCompiler::ChainCompiler(const RootConfig& config, Plan& plan, policy::StateStore& states,
+                             config::Diagnostics& diagnostics)
+    : config_(config), plan_(plan), states_(states), diagnostics_(diagnostics), consumers_(open_consumers()) {}
+
+// The same as before, with what its files hold by now, where the config says the same. One that has mistakes, which were
+// said, is as good as an empty one: no plan comes of it.
+std::shared_ptr<const policy::ConsumerSource> ChainCompiler::open_consumers() {
+  std::string key = config::dump(config_.consumers);
+  for (const auto& path : config_.consumers_from) key.append("\n").append(*path);
+  std::vector<std::string> paths;
+  for (const auto& path : config_.consumers_from) paths.push_back(*path);
+  auto source = states_.find_or_make_source<policy::ConsumerSource>(
+      key, [&] { return policy::ConsumerSource::open(config_.consumers, paths, diagnostics_); });
+  if (source == nullptr) {
+    config::Diagnostics none;
+    source = policy::ConsumerSource::open({}, {}, none);
+  }
+  return source;
+}
+
 std::string_view ChainCompiler::keep(std::string text) {
   return *plan_.texts.emplace_back(std::make_unique<const std::string>(std::move(text)));
 }
 
-const ChainCompiler::Compiled& ChainCompiler::compile(const policy::Entry& entry) {
+// Policies have no names: one is what it was before when it stands in the same list and is defined alike. Of several of
+// which that is true, their order tells.
+std::string ChainCompiler::state_key(const policy::Entry& entry, std::string_view from) {
+  std::string key(from);
+  key.append("\n").append(entry.kind->name).append("\n").append(entry.kind->dump(entry.config.get()));
+  const unsigned before = alike_[key]++;
+  return key.append("\n").append(std::to_string(before));
+}
+
+const ChainCompiler::Compiled& ChainCompiler::compile(const policy::Entry& entry, std::string_view from) {
   const auto [at, is_new] = compiled_.try_emplace(entry.config.get());
   if (is_new &&
       entry.config != nullptr) {  // null: its mistakes were reported when it was read, no plan will come of it
-    policy::CompileContext context;
+    policy::CompileContext context({.states = states_,
+                                    .consumers = consumers_,
+                                    .key = state_key(entry, from)});
     plan_.policies.push_back(entry.kind->compile(entry.config.get(), context));
     at->second = {.policy = plan_.policies.back().get(), .captures = context.captures()};
   }
@@ -32,7 +63,7 @@ void ChainCompiler::append(Chain& chain, const std::vector<policy::Entry>& entri
       append_set(chain, entry, entry_path);
       continue;
     }
-    const Compiled& compiled = compile(entry);
+    const Compiled& compiled = compile(entry, from);
     chain.push_back({.link = {.policy = compiled.policy, .kind = entry.kind->name, .from = kept_from},
                      .kind = entry.kind,
                      .entry = &entry,
@@ -78,7 +109,7 @@ std::size_t ChainCompiler::prepend_defaults(Chain& chain) {
     auto& entry = *default_entries_.emplace_back(std::make_unique<policy::Entry>());
     entry.kind = kind;
     entry.config = kind->defaults();
-    const Compiled& compiled = compile(entry);
+    const Compiled& compiled = compile(entry, "default");
     chain.insert(chain.begin(), {.link = {.policy = compiled.policy, .kind = kind->name, .from = "default"},
                                  .kind = kind,
                                  .entry = &entry,

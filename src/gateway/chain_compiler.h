@@ -24,8 +24,7 @@ class ChainCompiler {
   };
   using Chain = std::vector<Link>;
 
-  ChainCompiler(const RootConfig& config, Plan& plan, config::Diagnostics& diagnostics)
-      : config_(config), plan_(plan), diagnostics_(diagnostics) {}
+  ChainCompiler(const RootConfig& config, Plan& plan, policy::StateStore& states, config::Diagnostics& diagnostics);
 
   // `from` says whose list it is ("route user"); `path` is for diagnostics ("routes[2].policies").
   void append(Chain& chain, const std::vector<policy::Entry>& entries, std::string_view from, const std::string& path);
@@ -41,17 +40,22 @@ class ChainCompiler {
     const policy::Policy* policy = nullptr;
     std::vector<policy::CompileContext::CaptureUse> captures;
   };
-  const Compiled& compile(const policy::Entry& entry);
+  const Compiled& compile(const policy::Entry& entry, std::string_view from);
+  std::shared_ptr<const policy::ConsumerSource> open_consumers();
+  std::string state_key(const policy::Entry& entry, std::string_view from);
   void append_set(Chain& chain, const policy::Entry& entry, const std::string& path);
   std::string_view keep(std::string text);
 
   const RootConfig& config_;
   Plan& plan_;
+  policy::StateStore& states_;
   config::Diagnostics& diagnostics_;
   std::map<const void*, Compiled> compiled_;       // by the entry's config
   std::map<std::string, bool, std::less<>> used_;  // sets
+  std::map<std::string, unsigned> alike_;          // how many policies of a list are defined so
   std::vector<std::string_view> open_sets_;        // being resolved: a set that meets itself is an error
   std::vector<std::unique_ptr<policy::Entry>> default_entries_;
+  const std::shared_ptr<const policy::ConsumerSource> consumers_;  // never null; made of the above
 };
 
 }  // namespace sluice::gateway

@@ -18,6 +18,7 @@
 #include "gateway/tls_config.h"
 #include "gateway/websocket_config.h"
 #include "net/address.h"
+#include "policy/consumer_config.h"
 #include "policy/entry.h"
 #include "route/config.h"
 #include "upstream/config.h"
@@ -271,6 +272,8 @@ struct RootConfig {
   config::Map<upstream::UpstreamConfig> upstreams;
   config::Map<std::vector<policy::Entry>> policies;
   std::vector<policy::Entry> global_policies;
+  config::Map<policy::ConsumerConfig> consumers;
+  std::vector<config::Located<std::string>> consumers_from;
   std::vector<RouteConfig> routes;
   std::vector<TestConfig> tests;
   AdminConfig admin;
@@ -291,6 +294,12 @@ struct RootConfig {
         field("policies", &RootConfig::policies, "Named sets of policies, for use by name."),
         field("global_policies", &RootConfig::global_policies,
               "Policies for every request, before a listener's and a route's."),
+        field("consumers", &RootConfig::consumers, "Who has credentials, by name."),
+        field("consumers_from", &RootConfig::consumers_from,
+              "Files with more `consumers`, and folders whose *.yaml are such files. A change is live without a reload.")
+            .one_or_many()
+            .non_empty()
+            .example("[/etc/sluice/consumers.d]"),
         field("routes", &RootConfig::routes,
               "What is matched and where it goes. Their order decides only between equals."),
         field("tests", &RootConfig::tests, "Expectations that `check` and every reload verify."),

@@ -3,6 +3,7 @@
 #include <string_view>
 
 #include "gateway/worker.h"
+#include "policy/key_place.h"
 
 namespace sluice::gateway {
 
@@ -74,6 +75,7 @@ AccessRecord Exchange::describe(Duration duration, std::uint64_t received, std::
       .id = view_.id(),
       .endpoint = last_endpoint_,
       .client = is_behind_proxy ? std::string_view(client.data(), view_.client().write_ip(client.data())) : view_.peer_ip(),
+      .consumer = view_.identity() != nullptr ? view_.identity()->consumer : std::string_view(),
       .peer = is_behind_proxy ? view_.peer_ip() : std::string_view(),
       .method = request.method_name,
       .host = request.host,
@@ -99,6 +101,10 @@ AccessRecord Exchange::describe(Duration duration, std::uint64_t received, std::
       .user_agent = value_of(request.fields, http::FieldId::user_agent),
       .referer = value_of(request.fields, http::FieldId::referer),
   };
+  if (const std::string_view hidden = view_.hidden_query_parameter(); !hidden.empty()) {
+    record.query = policy::hide_query_parameter(record.query, hidden, view_.arena());
+    record.referer = policy::hide_query_parameter(record.referer, hidden, view_.arena());
+  }
   if (planless_) {
     record.listener = planless_->listener;
     record.route = planless_->route;

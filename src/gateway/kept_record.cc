@@ -11,7 +11,8 @@ namespace {
 using Text = std::string_view AccessRecord::*;
 constexpr std::array texts{
     &AccessRecord::id,      &AccessRecord::listener, &AccessRecord::route,      &AccessRecord::upstream,
-    &AccessRecord::endpoint, &AccessRecord::client,  &AccessRecord::peer,       &AccessRecord::method,
+    &AccessRecord::endpoint, &AccessRecord::client,  &AccessRecord::consumer,   &AccessRecord::peer,
+    &AccessRecord::method,
     &AccessRecord::host,    &AccessRecord::path,     &AccessRecord::query,      &AccessRecord::version,
     &AccessRecord::retry,   &AccessRecord::referer,  &AccessRecord::user_agent,
 };

@@ -23,7 +23,7 @@ using Chain = ChainCompiler::Chain;
 class Compiler {
  public:
   Compiler(const RootConfig& config, Kept& kept, config::Diagnostics& diagnostics)
-      : config_(config), kept_(kept), diagnostics_(diagnostics), chains_(config, *plan_, diagnostics) {}
+      : config_(config), kept_(kept), diagnostics_(diagnostics), chains_(config, *plan_, kept.policies, diagnostics) {}
 
   std::unique_ptr<Plan> compile() {
     check_listeners();

@@ -8,6 +8,7 @@
 #include "gateway/config.h"
 #include "gateway/plan.h"
 #include "gateway/tls_compiler.h"
+#include "policy/state_store.h"
 #include "upstream/endpoint_store.h"
 
 namespace sluice::gateway {
@@ -25,6 +26,7 @@ struct Kept {
   ListenerNumbers listener_numbers;
   std::shared_ptr<ClientConnections> connections;
   KeptTls tls;
+  policy::StateStore policies;
 };
 
 // The plan, or null when `diagnostics` has errors. Warnings (routes that nothing reaches, things defined and not used)

@@ -69,7 +69,8 @@ bool Probe::run(const Plan& plan, const ListenerPlan& listener, const ProbeReque
                    .random = request.random,
                    .peer = request.client,
                    .security = listener.tls != nullptr ? &some_security : nullptr,
-                   .listener = listener.name});
+                   .listener = listener.name,
+                   .is_rehearsal = true});
   decision_ = decide(plan, listener, exchange_);
   if (!exchange_.has_reply()) return true;
   answer_ = reply_head(exchange_, "(now)");

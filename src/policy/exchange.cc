@@ -26,6 +26,9 @@ void Exchange::begin(const Facts& facts) {
   peer_ip_ = {};
   client_scheme_ = facts.security != nullptr ? http::Scheme::https : request.scheme;
   id_ = {};
+  identity_ = nullptr;
+  notes_ = nullptr;
+  hidden_query_parameter_ = {};
   request_body_limit_ = ~std::uint64_t{0};
 }
 

@@ -12,6 +12,7 @@
 #include "base/time.h"
 #include "http/message.h"
 #include "net/address.h"
+#include "policy/identity.h"
 
 namespace sluice::net {
 struct Security;  // net/security.h
@@ -46,6 +47,7 @@ struct Facts {
   std::span<const Capture> captures;
   bool has_rest = false;  // the route's path ends in `/*` or `/{name*}`
   std::string_view rest;  // then: what stands below, without its first slash
+  bool is_rehearsal = false;  // by `explain` or a test of the config: nothing is counted
 };
 
 class Exchange {
@@ -96,9 +98,28 @@ class Exchange {
   void set_client(const net::Address& client) { client_ = client; }
   http::Scheme client_scheme() const { return client_scheme_; }
   void set_client_scheme(http::Scheme scheme) { client_scheme_ = scheme; }
+  // Null: nobody has said who it is. Lives as long as the exchange.
+  const Identity* identity() const { return identity_; }
+  void set_identity(const Identity& identity) { identity_ = arena().make<Identity>(identity); }
+  // A parameter of the query whose value is a secret: the log shows `***`. One name at most. `name` outlives the exchange.
+  void hide_query_parameter(std::string_view name) { hidden_query_parameter_ = name; }
+  std::string_view hidden_query_parameter() const { return hidden_query_parameter_; }
   // The id in log lines and problem bodies. Made at first use (16 hex digits) unless `request_id` set another.
   std::string_view id();
   void set_id(std::string_view id) { id_ = id; }
+
+  // ---- what a policy remembers from on_request to on_response
+  template <class T>
+  void remember(const void* policy, const T& note) {
+    notes_ = arena().make<Note>(Note{.policy = policy, .value = arena().make<T>(note), .next = notes_});
+  }
+  // Null when it has nothing to remember.
+  template <class T>
+  const T* remembered(const void* policy) const {
+    for (const Note* note = notes_; note != nullptr; note = note->next)
+      if (note->policy == policy) return static_cast<const T*>(note->value);
+    return nullptr;
+  }
 
   // ---- answering here
   void reply(const Cause& cause, const char* detail = "");
@@ -124,11 +145,20 @@ class Exchange {
   }
 
  private:
+  struct Note {
+    const void* policy;
+    const void* value;
+    const Note* next;
+  };
+
   Facts facts_;
   http::RequestHead upstream_request_;
   http::ResponseHead* response_ = nullptr;
   Reply reply_;
   Listener* listener_ = nullptr;
+  const Identity* identity_ = nullptr;
+  const Note* notes_ = nullptr;
+  std::string_view hidden_query_parameter_;
   net::Address client_;
   std::string_view peer_ip_;
   std::string_view id_;

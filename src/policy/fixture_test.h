@@ -32,6 +32,29 @@ inline std::string diagnose(const Kind& kind, std::string_view yaml) {
   return diagnostics.render();
 }
 
+// Where a policy is made. Tests that look at what stays over a reload make two in one.
+struct World {
+  StateStore states;
+  config::Diagnostics diagnostics;
+  std::shared_ptr<const ConsumerSource> consumers = ConsumerSource::open({}, {}, diagnostics);
+
+  // `yaml`: as a file of consumers.
+  void know(std::string_view yaml) {
+    const auto document = config::parse(std::string(yaml), "consumers.yaml", diagnostics);
+    ConsumerFile file;
+    if (document && config::read(*document, file, diagnostics))
+      consumers = ConsumerSource::open(std::move(file.consumers), {}, diagnostics);
+    EXPECT_EQ(diagnostics.render(), "");
+  }
+  CompileContext context(std::string key = "list\nkind") {
+    return CompileContext({.states = states, .consumers = consumers, .key = std::move(key)});
+  }
+};
+inline World& some_world() {
+  static World world;
+  return world;
+}
+
 // The policy, and what it asked of its routes. A snippet that does not read fails the test.
 struct Made {
   std::shared_ptr<const void> config;
@@ -39,9 +62,9 @@ struct Made {
   std::shared_ptr<const Policy> policy;
   const Policy* operator->() const { return policy.get(); }
 };
-inline Made make_policy(const Kind& kind, std::string_view yaml) {
+inline Made make_policy(const Kind& kind, std::string_view yaml, World& world = some_world()) {
   config::Diagnostics diagnostics;
-  Made made{.config = read_config(kind, yaml, diagnostics), .context = {}, .policy = nullptr};
+  Made made{.config = read_config(kind, yaml, diagnostics), .context = world.context(), .policy = nullptr};
   EXPECT_EQ(diagnostics.render(), "");
   if (made.config == nullptr) std::abort();
   made.policy = kind.compile(made.config.get(), made.context);

@@ -11,7 +11,9 @@
 
 #include "base/cause.h"
 #include "config/value.h"
+#include "policy/consumers.h"
 #include "policy/policy.h"
+#include "policy/state_store.h"
 
 namespace sluice::policy {
 
@@ -25,9 +27,24 @@ constexpr auto enum_names(Stage) {
 }
 std::string_view stage_name(Stage stage);
 
-// What a policy tells the plan compiler about itself while it is made. Control thread.
+// What a policy finds around it while it is made, and what it tells the plan compiler about itself. Control thread.
 class CompileContext {
  public:
+  struct Surroundings {
+    StateStore& states;
+    std::shared_ptr<const ConsumerSource> consumers;  // never null
+    std::string key;  // of its state: the same in the next plan when the policy stands in the same list, defined alike
+  };
+  explicit CompileContext(Surroundings surroundings) : around_(std::move(surroundings)) {}
+
+  // What goes on over reloads as long as this policy's definition is unchanged. `make`: std::shared_ptr<T>().
+  template <class T, class Make>
+  std::shared_ptr<T> keep(const Make& make) {
+    return around_.states.find_or_make<T>(around_.key, make);
+  }
+  // Who the gateway knows.
+  const std::shared_ptr<const ConsumerSource>& consumers() const { return around_.consumers; }
+
   // A capture that the policy's texts use: every route it stands on must have it.
   struct CaptureUse {
     std::string name;  // "": what stands below the `/*` of the route's path
@@ -38,6 +55,7 @@ class CompileContext {
   const std::vector<CaptureUse>& captures() const { return captures_; }
 
  private:
+  Surroundings around_;
   std::vector<CaptureUse> captures_;
 };
 

@@ -68,7 +68,7 @@ TEST(ValueTemplate, SaysWhatIsWrong) {
 }
 
 TEST(ValueTemplate, DeclaresItsCaptures) {
-  CompileContext context;
+  CompileContext context = some_world().context();
   ValueTemplate::of("{id}/{host}/{name}").declare(context);
   std::vector<std::string> names;
   for (const auto& use : context.captures()) names.push_back(use.name);
@@ -83,7 +83,7 @@ TEST(ValueTemplate, ShowsItselfWithStandIns) {
 
 TEST(ValueTemplate, EveryVariableItListsIsOne) {
   for (const std::string_view name : ValueTemplate::variables()) {
-    CompileContext context;
+    CompileContext context = some_world().context();
     ValueTemplate::of("{" + std::string(name) + "}").declare(context);
     EXPECT_TRUE(context.captures().empty()) << name;
   }
