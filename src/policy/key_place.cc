@@ -56,7 +56,7 @@ void remove_query_parameter(http::RequestHead& request, std::string_view name, A
 
 std::string_view hide_query_parameter(std::string_view text, std::string_view name, Arena& arena) {
   constexpr std::string_view stars = "***";
-  std::string_view shown;  // what is done
+  std::string_view shown = "";  // what is done
   std::size_t done = 0;
   for (std::size_t at = 0; (at = text.find('=', at)) != std::string_view::npos; ++at) {
     const std::size_t begin = text.find_last_of("?&;", at);

@@ -10,8 +10,9 @@ end_to_end_seconds=1800 # then pytest is interrupted and says where it stood
 
 # Not again under sanitizers: the reliability rows. What looks at files and texts alone is skipped by conftest.py.
 sanitized_suites=(tests/e2e --ignore-glob='*/test_reliability_*.py') # the rows measure, and take minutes
-threaded_rooms=(sluice_base sluice_net sluice_http sluice_upstream sluice_gateway sluice_control)
-threaded_suites=(tests/e2e/test_reload.py tests/e2e/test_chaos.py tests/e2e/test_connections.py tests/e2e/test_stop.py)
+threaded_rooms=(sluice_base sluice_net sluice_http sluice_upstream sluice_policies sluice_gateway sluice_control)
+threaded_suites=(tests/e2e/test_reload.py tests/e2e/test_chaos.py tests/e2e/test_connections.py tests/e2e/test_stop.py
+  tests/e2e/test_consumers.py tests/e2e/test_rate_limit.py)
 
 verb_test() {
   local sanitize=yes

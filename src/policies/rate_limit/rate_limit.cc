@@ -91,7 +91,7 @@ class RateLimit final : public policy::Policy {
  private:
   // What is counted together has the same key. Each part begins with its length, so that no two ways to one text exist.
   std::string_view key_of(Exchange& exchange) const {
-    std::string_view key;
+    std::string_view key = "";
     for (const By by : config_.by) key = append(exchange, key, part_of(exchange, by));
     if (config_.header) {
       exchange.request().fields.each(config_.header->name, [&](const http::Field& field) { key = append(exchange, key, field.value); });
@@ -100,6 +100,7 @@ class RateLimit final : public policy::Policy {
   }
   static std::string_view append(Exchange& exchange, std::string_view key, std::string_view part) {
     const auto size = static_cast<std::uint32_t>(part.size());
+    if (part.empty()) part = "";  // its data() may be null
     return exchange.arena().join(key, std::string_view(reinterpret_cast<const char*>(&size), sizeof size), part);
   }
 
