@@ -16,10 +16,10 @@ namespace sluice::app {
 
 namespace {
 
-constexpr std::size_t random_bytes = 32;        // nobody guesses 256 bits
-constexpr std::size_t least_key_bytes = 16;     // what is hashed without salt must not be in anybody's list
-constexpr std::size_t most_key_bytes = 1024;    // api_key takes no longer ones
-constexpr std::string_view prefix = "slk_";     // so that scanners of repositories know what they have found
+constexpr std::size_t random_bytes = 32;      // nobody guesses 256 bits
+constexpr std::size_t least_key_bytes = 16;   // what is hashed without salt must not be in anybody's list
+constexpr std::size_t most_key_bytes = 1024;  // api_key takes no longer ones
+constexpr std::string_view prefix = "slk_";   // so that scanners of repositories know what they have found
 
 // RFC 4648 section 5, without padding.
 std::string base64url(std::string_view bytes) {
@@ -48,7 +48,8 @@ int key_new() {
   const std::string key = std::string(prefix) + base64url({bytes.data(), bytes.size()});
   std::printf("key:  %s\nhash: %s\n", key.c_str(), hash_of(key).c_str());
   std::fflush(stdout);
-  std::fputs("The client gets the key, the config the hash (consumers.NAME.api_keys). The key is shown this once.\n", stderr);
+  std::fputs("The client gets the key, the config the hash (consumers.NAME.api_keys). The key is shown this once.\n",
+             stderr);
   return control::exit_ok;
 }
 
@@ -59,7 +60,8 @@ int key_hash() {
     key += static_cast<char>(c);
   if (!key.empty() && key.back() == '\r') key.pop_back();
   if (key.size() < least_key_bytes || key.size() > most_key_bytes) {
-    std::fprintf(stderr, "sluice: a key has %zu to %zu characters, this one has %s%zu; `sluice key new` makes a good one\n",
+    std::fprintf(stderr,
+                 "sluice: a key has %zu to %zu characters, this one has %s%zu; `sluice key new` makes a good one\n",
                  least_key_bytes, most_key_bytes, key.size() > most_key_bytes ? "more than " : "",
                  key.size() > most_key_bytes ? most_key_bytes : key.size());
     return control::exit_usage;

@@ -107,7 +107,8 @@ class Fetcher::Fetch final : private http::UpstreamConnectionOwner, private http
     timer_.cancel();
     for (const auto& self : fetcher_->fetches_)
       if (self.get() == this)
-        return fetcher_->loop_.post([self, result = std::move(result)]() mutable { self->tell(self, std::move(result)); });
+        return fetcher_->loop_.post(
+            [self, result = std::move(result)]() mutable { self->tell(self, std::move(result)); });
   }
   void tell(const std::shared_ptr<Fetch>& self, Result result) {
     if (fetcher_ == nullptr) return;

@@ -116,7 +116,7 @@ class Service {
   bool refresh_trust(const gateway::ListenerPlan& listener);
   bool refresh_credentials(const gateway::KeptTls::ToUpstream& to);
   void refresh_ticket_keys(const std::string& file, net::tls::TicketKeys& keys);
-  struct TlsUser {  // of a certificate
+  struct TlsUser {     // of a certificate
     std::string name;  // "listener public"
     net::tls::CertificateUse use;
     ssl_ctx_st* context;
@@ -189,7 +189,8 @@ class Service {
   std::unique_ptr<Watcher> watcher_;
   std::unique_ptr<Watchdog> watchdog_;
   std::string user_, group_;  // as the config said at the start
-  net::Timer drain_timer_, drain_delay_timer_, cut_timer_, proven_timer_, sweep_timer_, expiry_timer_, ticket_timer_, look_timer_;
+  net::Timer drain_timer_, drain_delay_timer_, cut_timer_, proven_timer_, sweep_timer_, expiry_timer_, ticket_timer_,
+      look_timer_;
   std::set<std::string> watched_tls_files_, watched_policy_files_;
   std::map<std::string, std::string> policy_file_faults_;  // by the file: what was said of it
   std::uint64_t policy_files_refused_ = 0;

@@ -65,7 +65,8 @@ std::string Service::metrics_text() {
   input.routes = routes;
   input.endpoints = snapshots;
   std::vector<UpstreamSnapshot> upstreams;
-  for (const auto& group : plan_->groups) upstreams.push_back({.upstream = group->name(),
+  for (const auto& group : plan_->groups)
+    upstreams.push_back({.upstream = group->name(),
                          .is_panicking = group->is_panicking(),
                          .is_insecure = group->tls() != nullptr && !group->tls()->settings().verifies});
   input.upstreams = upstreams;

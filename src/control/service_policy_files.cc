@@ -1,5 +1,5 @@
-// Files from which policies have values that change while plans stay (policy/state_store.h): they are watched, and a value
-// that was replaced is let go once no worker can be reading it.
+// Files from which policies have values that change while plans stay (policy/state_store.h): they are watched, and a
+// value that was replaced is let go once no worker can be reading it.
 
 #include <fmt/format.h>
 

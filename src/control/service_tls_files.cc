@@ -169,8 +169,9 @@ void Service::refresh_staple(const Certificate& certificate, std::string_view wh
   if (staple != nullptr && staple->expires_at() > now) return refuse_file(file, whose, what, "the OCSP response");
   if (!done.error().comes_with_time) return refuse_file(file, whose, what, "a certificate without an OCSP response");
   if (std::exchange(tls_faults_[file], what) == what) return;
-  say(Level::warning, fmt::format("{}: {}; the certificate of {} is shown without an OCSP response until there is a new one",
-                                  whose, what, certificate.name()));
+  say(Level::warning,
+      fmt::format("{}: {}; the certificate of {} is shown without an OCSP response until there is a new one", whose,
+                  what, certificate.name()));
 }
 
 std::shared_ptr<const Trust> Service::refreshed(const std::shared_ptr<const Trust>& old, std::string_view whose) {

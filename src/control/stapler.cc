@@ -21,15 +21,14 @@ using std::chrono::hours;
 using std::chrono::minutes;
 using std::chrono::seconds;
 
-constexpr Duration soonest = minutes(5), latest = hours(24);           // after a good answer
+constexpr Duration soonest = minutes(5), latest = hours(24);               // after a good answer
 constexpr Duration first_patience = minutes(1), last_patience = hours(1);  // after a failure
 
 // What is wrong with an answer as HTTP has it; empty when nothing is.
 std::string fault_of(const FetchAnswer& answer) {
   if (answer.status != 200) return fmt::format("has answered {}", answer.status);
   const std::string_view type = answer.field("content-type");
-  if (!type.starts_with("application/ocsp-response"))
-    return fmt::format("has answered with the type '{:.60}'", type);
+  if (!type.starts_with("application/ocsp-response")) return fmt::format("has answered with the type '{:.60}'", type);
   return {};
 }
 
@@ -112,8 +111,8 @@ void Stapler::on_answer(const CertificatePtr& certificate, Fetcher::Result resul
   if (std::exchange(subject.fault, fault) == fault) return;
   const bool has_one = certificate->staple() != nullptr;
   tell_(is_revoked ? Level::error : Level::warning,
-        fmt::format("the authority's word on the certificate of {} could not be had from {}: {}; {}", certificate->name(),
-                    subject.question.url, fault,
+        fmt::format("the authority's word on the certificate of {} could not be had from {}: {}; {}",
+                    certificate->name(), subject.question.url, fault,
                     has_one ? "its last one is shown as long as it holds" : "it is shown without one (stapling)"));
 }
 

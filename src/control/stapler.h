@@ -1,10 +1,10 @@
 #pragma once
 // Asks the authorities of the certificates in service what they say of them (OCSP), in time, and has it shown to
-// clients. The last good word stays until it is out of date; it is kept on disk, so that a gateway that starts has it at
-// once. Nothing waits for this: without an answer a certificate is shown without a staple. Control thread.
+// clients. The last good word stays until it is out of date; it is kept on disk, so that a gateway that starts has it
+// at once. Nothing waits for this: without an answer a certificate is shown without a staple. Control thread.
 //
-// As Caddy and nginx's users wish it: a new one at half of the old one's time, with jitter, so that not all gateways ask
-// in the same second; after a failure patience that doubles.
+// As Caddy and nginx's users wish it: a new one at half of the old one's time, with jitter, so that not all gateways
+// ask in the same second; after a failure patience that doubles.
 //   source  RFC 6960 (OCSP), RFC 5019 (its light-weight profile), appendix A.1 (over HTTP)
 
 #include <cstdint>

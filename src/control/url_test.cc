@@ -27,9 +27,9 @@ TEST(Url, IsTakenApart) {
 
 TEST(Url, WhatIsNoneOrMayNotBeAsked) {
   for (const char* const text :
-       {"", "a.example", "ftp://a/", "file:///etc/passwd", "http://", "http:///x", "http://u@a/", "http://u:p@a/", "http://a:0/",
-        "http://a:65536/", "http://a:80x/", "http://a:/", "http://[::1/", "http://[::1]80/", "http://a/b c", "http://a/\r\nx: y",
-        "http://a/#b", "http://a\x7f/", "HTTP://a/"})
+       {"", "a.example", "ftp://a/", "file:///etc/passwd", "http://", "http:///x", "http://u@a/", "http://u:p@a/",
+        "http://a:0/", "http://a:65536/", "http://a:80x/", "http://a:/", "http://[::1/", "http://[::1]80/",
+        "http://a/b c", "http://a/\r\nx: y", "http://a/#b", "http://a\x7f/", "HTTP://a/"})
     EXPECT_FALSE(Url::parse(text)) << text;
 }
 

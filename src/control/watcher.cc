@@ -68,9 +68,7 @@ void Watcher::block_signals() {
 
 Watcher::Watcher(const std::string& file, std::function<void(int)> on_signal, std::function<void()> on_change,
                  std::function<void()> on_other_change)
-    : on_signal_(std::move(on_signal)),
-      on_change_(std::move(on_change)),
-      on_other_change_(std::move(on_other_change)) {
+    : on_signal_(std::move(on_signal)), on_change_(std::move(on_change)), on_other_change_(std::move(on_other_change)) {
   const sigset_t set = handled_signals();
   signals_ = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
   stop_ = eventfd(0, EFD_CLOEXEC);
@@ -90,9 +88,7 @@ Watcher::~Watcher() {
     if (descriptor >= 0) close(descriptor);
 }
 
-bool Watcher::watch_also(const std::string& file) {
-  return inotify_ >= 0 && !watch_folders_of(inotify_, file).empty();
-}
+bool Watcher::watch_also(const std::string& file) { return inotify_ >= 0 && !watch_folders_of(inotify_, file).empty(); }
 
 // What else is watched may stand in the config's folder: a change there may be of either.
 Watcher::Changes Watcher::drain_inotify() const {

@@ -50,7 +50,7 @@ struct AccessRecord {
   std::string_view retry;                   // why a retry was or was not made
   std::int64_t request_bytes = 0;
   std::int64_t response_bytes = 0;
-  std::int64_t client_messages = absent;    // of a WebSocket, complete ones
+  std::int64_t client_messages = absent;  // of a WebSocket, complete ones
   std::int64_t upstream_messages = absent;
   std::int64_t duration_us = 0;
   std::int64_t upstream_connect_us = absent;

@@ -155,7 +155,8 @@ TEST(AccessLog, D10StaysOneValidLineForAnyBytes) {
     const std::array<AccessAttempt, 6> attempts{
         {{id, outcome, -1}, {path, outcome, 2}, {path, id, 3}, {id, id, 4}, {id, id, 5}}};
     AccessRecord record = full_record();
-    record.id = record.listener = record.route = record.upstream = record.endpoint = record.client = record.consumer = record.peer = id;
+    record.id = record.listener = record.route = record.upstream = record.endpoint = record.client = record.consumer =
+        record.peer = id;
     record.method = record.host = record.detail = record.cause = record.side = record.version = record.retry = outcome;
     record.path = path;
     record.query = query;
@@ -185,8 +186,8 @@ TEST(AccessLog, D10CutsLongTextsAndKeepsTheLineWithin8KiB) {
                                                {worst, worst, INT64_MIN},
                                                {worst, worst, INT64_MIN},
                                                {worst, worst, INT64_MIN}}};
-  record.id = record.listener = record.route = record.upstream = record.endpoint = record.client = record.consumer = record.peer =
-      longest;
+  record.id = record.listener = record.route = record.upstream = record.endpoint = record.client = record.consumer =
+      record.peer = longest;
   record.method = record.host = record.path = record.query = record.version = record.cause = record.detail = longest;
   record.side = record.retry = record.user_agent = record.referer = longest;
   record.attempts = attempts;

@@ -10,8 +10,8 @@ ChainCompiler::ChainCompiler(const RootConfig& config, Plan& plan, policy::State
                              config::Diagnostics& diagnostics)
     : config_(config), plan_(plan), states_(states), diagnostics_(diagnostics), consumers_(open_consumers()) {}
 
-// The same as before, with what its files hold by now, where the config says the same. One that has mistakes, which were
-// said, is as good as an empty one: no plan comes of it.
+// The same as before, with what its files hold by now, where the config says the same. One that has mistakes, which
+// were said, is as good as an empty one: no plan comes of it.
 std::shared_ptr<const policy::ConsumerSource> ChainCompiler::open_consumers() {
   std::string key = config::dump(config_.consumers);
   for (const auto& path : config_.consumers_from) key.append("\n").append(*path);
@@ -43,9 +43,7 @@ const ChainCompiler::Compiled& ChainCompiler::compile(const policy::Entry& entry
   const auto [at, is_new] = compiled_.try_emplace(entry.config.get());
   if (is_new &&
       entry.config != nullptr) {  // null: its mistakes were reported when it was read, no plan will come of it
-    policy::CompileContext context({.states = states_,
-                                    .consumers = consumers_,
-                                    .key = state_key(entry, from)});
+    policy::CompileContext context({.states = states_, .consumers = consumers_, .key = state_key(entry, from)});
     plan_.policies.push_back(entry.kind->compile(entry.config.get(), context));
     at->second = {.policy = plan_.policies.back().get(), .captures = context.captures()};
   }

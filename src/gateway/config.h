@@ -104,7 +104,8 @@ struct ListenerConfig {
     return std::tuple{
         field("name", &ListenerConfig::name, "Name, for routes, logs and metrics.").required().non_empty(),
         field("bind", &ListenerConfig::bind, "Address and port to accept on.").required().example("0.0.0.0:8080"),
-        field("tls", &ListenerConfig::tls, "HTTPS, and with which certificates. Without it clients speak in the clear."),
+        field("tls", &ListenerConfig::tls,
+              "HTTPS, and with which certificates. Without it clients speak in the clear."),
         field("policies", &ListenerConfig::policies,
               "Policies for every request of this listener, after `global_policies`."),
         field("request_header_timeout", &ListenerConfig::request_header_timeout, milliseconds{10}, hours{1},
@@ -114,7 +115,8 @@ struct ListenerConfig {
         field("client_idle_timeout", &ListenerConfig::client_idle_timeout, milliseconds{10}, hours{24},
               "How long a client may neither send a byte of a body nor take a byte of an answer."),
         field("protocols", &ListenerConfig::protocols,
-              "What clients may speak. Over TLS they choose (ALPN); `http2` in the clear is by prior knowledge: the client's "
+              "What clients may speak. Over TLS they choose (ALPN); `http2` in the clear is by prior knowledge: the "
+              "client's "
               "first bytes say so.")
             .one_or_many()
             .non_empty(),
@@ -230,7 +232,8 @@ struct TestConfig {
               .required()
               .example("http://api.example.com/users/42"),
           field("headers", &Request::headers, "Request header fields."),
-          field("listener", &Request::listener, "Listener it arrives on. When absent, the first that speaks the URL's scheme."),
+          field("listener", &Request::listener,
+                "Listener it arrives on. When absent, the first that speaks the URL's scheme."),
       };
     }
   };
@@ -295,8 +298,9 @@ struct RootConfig {
         field("global_policies", &RootConfig::global_policies,
               "Policies for every request, before a listener's and a route's."),
         field("consumers", &RootConfig::consumers, "Who has credentials, by name."),
-        field("consumers_from", &RootConfig::consumers_from,
-              "Files with more `consumers`, and folders whose *.yaml are such files. A change is live without a reload.")
+        field(
+            "consumers_from", &RootConfig::consumers_from,
+            "Files with more `consumers`, and folders whose *.yaml are such files. A change is live without a reload.")
             .one_or_many()
             .non_empty()
             .example("[/etc/sluice/consumers.d]"),

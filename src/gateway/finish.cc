@@ -74,7 +74,8 @@ AccessRecord Exchange::describe(Duration duration, std::uint64_t received, std::
       .time = worker_.loop().wall_now() - duration,
       .id = view_.id(),
       .endpoint = last_endpoint_,
-      .client = is_behind_proxy ? std::string_view(client.data(), view_.client().write_ip(client.data())) : view_.peer_ip(),
+      .client =
+          is_behind_proxy ? std::string_view(client.data(), view_.client().write_ip(client.data())) : view_.peer_ip(),
       .consumer = view_.identity() != nullptr ? view_.identity()->consumer : std::string_view(),
       .peer = is_behind_proxy ? view_.peer_ip() : std::string_view(),
       .method = request.method_name,
@@ -82,8 +83,8 @@ AccessRecord Exchange::describe(Duration duration, std::uint64_t received, std::
       .path = request.path,
       .query = request.query,
       .version = request.is_http2    ? "2"
-                  : request.is_http10 ? "1.0"
-                                      : "1.1",
+                 : request.is_http10 ? "1.0"
+                                     : "1.1",
       .scheme = tls_version_.empty() ? std::string_view() : std::string_view("https"),
       .tls = tls_version_,
       .status = status_,

@@ -10,11 +10,10 @@ namespace {
 
 using Text = std::string_view AccessRecord::*;
 constexpr std::array texts{
-    &AccessRecord::id,      &AccessRecord::listener, &AccessRecord::route,      &AccessRecord::upstream,
-    &AccessRecord::endpoint, &AccessRecord::client,  &AccessRecord::consumer,   &AccessRecord::peer,
-    &AccessRecord::method,
-    &AccessRecord::host,    &AccessRecord::path,     &AccessRecord::query,      &AccessRecord::version,
-    &AccessRecord::retry,   &AccessRecord::referer,  &AccessRecord::user_agent,
+    &AccessRecord::id,       &AccessRecord::listener, &AccessRecord::route,    &AccessRecord::upstream,
+    &AccessRecord::endpoint, &AccessRecord::client,   &AccessRecord::consumer, &AccessRecord::peer,
+    &AccessRecord::method,   &AccessRecord::host,     &AccessRecord::path,     &AccessRecord::query,
+    &AccessRecord::version,  &AccessRecord::retry,    &AccessRecord::referer,  &AccessRecord::user_agent,
 };
 
 std::size_t kept_bytes(std::string_view text) { return std::min(text.size(), KeptRecord::most_text_bytes); }

@@ -70,7 +70,7 @@ struct ListenerPlan {
   EventStreamConfig event_stream;
   std::vector<net::AddressBlock> proxies;  // that must send a PROXY header
   Duration proxy_header_timeout{};
-  std::uint64_t admission = 0;  // a fingerprint of the chain, as far as it may keep a request out
+  std::uint64_t admission = 0;                   // a fingerprint of the chain, as far as it may keep a request out
   std::shared_ptr<net::tls::ServerContext> tls;  // null: clients speak in the clear
   Duration tls_handshake_timeout{};
   bool asks_for_staples = false;

@@ -32,9 +32,9 @@ void warn_of_expiry(const CertificateConfig& pair, const net::tls::Certificate& 
   constexpr std::int64_t day = 86'400;
   diagnostics
       .warning(pair.cert.place, "certificate_expires", path + ".cert",
-               left <= 0 ? "the certificate of " + certificate.name() + " has expired"
-                         : "the certificate of " + certificate.name() + " expires in " +
-                               std::to_string(left / day) + " days")
+               left <= 0
+                   ? "the certificate of " + certificate.name() + " has expired"
+                   : "the certificate of " + certificate.name() + " expires in " + std::to_string(left / day) + " days")
       .help = "renew it: a changed file is taken over without a reload";
 }
 

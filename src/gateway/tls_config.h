@@ -131,10 +131,11 @@ struct ListenerTlsConfig {
             "able "
             "to read it. By default they are random and replaced each hour.")
             .example("/etc/sluice/ticket.keys"),
-        field("staple", &ListenerTlsConfig::staple,
-              "Whether the authority of a certificate that names an OCSP responder is asked about it, and its word shown "
-              "to clients (stapling), so that they need not ask. `cert` must hold the issuer's certificate too. One that "
-              "has a file for it, `ocsp`, is not asked about."),
+        field(
+            "staple", &ListenerTlsConfig::staple,
+            "Whether the authority of a certificate that names an OCSP responder is asked about it, and its word shown "
+            "to clients (stapling), so that they need not ask. `cert` must hold the issuer's certificate too. One that "
+            "has a file for it, `ocsp`, is not asked about."),
         field("client_certificates", &ListenerTlsConfig::client_certificates,
               "Certificates that clients must, or may, show (mutual TLS). By default they are not asked."),
     };

@@ -90,9 +90,7 @@ class SocketLoop : public Loop {
 
   void read_clocks();
   void set_clocks(Instant now, WallTime wall_now);  // for a turn that begins
-  bool has_lists() const {
-    return !ready_.empty() || !to_flush_.empty() || !deferred_.empty() || !turn_ends_.empty();
-  }
+  bool has_lists() const { return !ready_.empty() || !to_flush_.empty() || !deferred_.empty() || !turn_ends_.empty(); }
   void run_ready();
   // Thousands of connections that were made together run out of time together: events have their turn in between.
   static constexpr std::size_t most_timers_per_turn = 16;

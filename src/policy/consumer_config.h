@@ -34,7 +34,9 @@ struct ConsumerConfig {
   static constexpr auto fields() {
     using config::field;
     return std::tuple{
-        field("groups", &ConsumerConfig::groups, "What it belongs to, for policies to ask for.").one_or_many().non_empty(),
+        field("groups", &ConsumerConfig::groups, "What it belongs to, for policies to ask for.")
+            .one_or_many()
+            .non_empty(),
         field("api_keys", &ConsumerConfig::api_keys,
               "Hashes of its keys, for `api_key`; several while one replaces another. `sluice key new` makes a key and "
               "its hash.")

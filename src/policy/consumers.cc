@@ -52,7 +52,8 @@ bool Moment::read(const config::Node& node, Moment& out, config::ReadContext& co
   const std::time_t seconds = timegm(&utc);
   const bool is_real = asked.tm_mday == utc.tm_mday && asked.tm_hour == utc.tm_hour && asked.tm_min == utc.tm_min;
   if (end != begin + text.size() || !is_real) {  // "2027-02-30" would be in March
-    context.wrong_value(node, "bad_moment", "is no moment", "a moment such as 2027-01-31T12:00:00Z, or a day such as 2027-01-31");
+    context.wrong_value(node, "bad_moment", "is no moment",
+                        "a moment such as 2027-01-31T12:00:00Z, or a day such as 2027-01-31");
     return false;
   }
   out = {.time = WallTime{std::chrono::seconds{seconds}}, .text = std::move(text)};
@@ -62,7 +63,11 @@ bool Moment::read(const config::Node& node, Moment& out, config::ReadContext& co
 Identity identity_of(const Consumer& consumer, std::string_view method, Arena& arena) {
   const std::span<std::string_view> groups = arena.make_array<std::string_view>(consumer.groups.size());
   for (std::size_t i = 0; i < groups.size(); ++i) groups[i] = arena.copy(consumer.groups[i]);
-  return {.consumer = arena.copy(consumer.name), .method = method, .groups = groups, .scopes = {}, .claims = nullptr,
+  return {.consumer = arena.copy(consumer.name),
+          .method = method,
+          .groups = groups,
+          .scopes = {},
+          .claims = nullptr,
           .expires_at = consumer.valid_until};
 }
 
@@ -113,8 +118,9 @@ void ConsumerTable::add(const config::Map<ConsumerConfig>& consumers, config::Di
     by_name_.emplace(added.name, number);
     for (const auto& key : config.api_keys)
       if (!add_key(key->digest, number))
-        diagnostics.error(key.place, "duplicate_key", path + ".api_keys",
-                          "the consumer '" + find_by_key(key->digest)->name + "' has this key already")
+        diagnostics
+            .error(key.place, "duplicate_key", path + ".api_keys",
+                   "the consumer '" + find_by_key(key->digest)->name + "' has this key already")
             .help = "a key belongs to one consumer: make another with `sluice key new`";
   }
 }
@@ -153,8 +159,9 @@ std::uint64_t ConsumerSource::stamp_of(const std::vector<std::string>& paths) {
   for (const std::string& path : expand(paths)) {
     struct stat facts{};
     (void)::stat(path.c_str(), &facts);  // one that is not there has zeros
-    for (const auto number : {std::uint64_t{facts.st_ino}, static_cast<std::uint64_t>(facts.st_size),
-                              static_cast<std::uint64_t>(facts.st_mtim.tv_sec), static_cast<std::uint64_t>(facts.st_mtim.tv_nsec)})
+    for (const auto number :
+         {std::uint64_t{facts.st_ino}, static_cast<std::uint64_t>(facts.st_size),
+          static_cast<std::uint64_t>(facts.st_mtim.tv_sec), static_cast<std::uint64_t>(facts.st_mtim.tv_nsec)})
       all.append(std::to_string(number)).push_back(' ');
     all.append(path).push_back('\n');
   }

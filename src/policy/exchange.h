@@ -39,14 +39,14 @@ struct Facts {
   Arena* arena = nullptr;
   Instant now{};
   WallTime wall_now{};
-  std::uint64_t random = 0;  // fresh for this exchange
-  net::Address peer;         // the other end of the connection
+  std::uint64_t random = 0;                 // fresh for this exchange
+  net::Address peer;                        // the other end of the connection
   const net::Security* security = nullptr;  // of the connection, while it lasts; null: it is in the clear
   std::string_view listener;
   std::string_view route;
   std::span<const Capture> captures;
-  bool has_rest = false;  // the route's path ends in `/*` or `/{name*}`
-  std::string_view rest;  // then: what stands below, without its first slash
+  bool has_rest = false;      // the route's path ends in `/*` or `/{name*}`
+  std::string_view rest;      // then: what stands below, without its first slash
   bool is_rehearsal = false;  // by `explain` or a test of the config: nothing is counted
 };
 
@@ -101,7 +101,8 @@ class Exchange {
   // Null: nobody has said who it is. Lives as long as the exchange.
   const Identity* identity() const { return identity_; }
   void set_identity(const Identity& identity) { identity_ = arena().make<Identity>(identity); }
-  // A parameter of the query whose value is a secret: the log shows `***`. One name at most. `name` outlives the exchange.
+  // A parameter of the query whose value is a secret: the log shows `***`. One name at most. `name` outlives the
+  // exchange.
   void hide_query_parameter(std::string_view name) { hidden_query_parameter_ = name; }
   std::string_view hidden_query_parameter() const { return hidden_query_parameter_; }
   // The id in log lines and problem bodies. Made at first use (16 hex digits) unless `request_id` set another.

@@ -1,6 +1,6 @@
 #pragma once
-// API keys are kept as their SHA-256 alone: who reads the config or a memory dump does not have them. A key must be long
-// and random for that (`sluice key new` makes such); a password is not, and is kept by bcrypt.
+// API keys are kept as their SHA-256 alone: who reads the config or a memory dump does not have them. A key must be
+// long and random for that (`sluice key new` makes such); a password is not, and is kept by bcrypt.
 //   source  FIPS 180-4
 
 #include <array>

@@ -1,7 +1,7 @@
 #pragma once
 // A value that is replaced while plans stay: what a file or a server said last. Read by the workers without a lock, and
-// without counting: read-copy-update, where a worker's turn of its loop is the reader's section (McKenney and Slingwine,
-// "Read-Copy Update", 1998). The control thread replaces it.
+// without counting: read-copy-update, where a worker's turn of its loop is the reader's section (McKenney and
+// Slingwine, "Read-Copy Update", 1998). The control thread replaces it.
 
 #include <atomic>
 #include <memory>

@@ -138,7 +138,7 @@ class Link final : public http::UpstreamConnectionOwner {
   Link* newer_ = nullptr;
   Instant opened_at_{};
   Instant idle_since_{};
-  Connector::TlsPtr tls_;  // that the connection was made with
+  Connector::TlsPtr tls_;                    // that the connection was made with
   Protocol protocol_ = Protocol::automatic;  // the same: what was asked for
   bool is_told_of_client_ = false;           // the same, by a PROXY header
   State state_ = State::free;
@@ -150,10 +150,10 @@ struct Shelf {
   KeepAliveConfig keep_alive;
   Protocol protocol = Protocol::automatic;
   ProxyProtocol proxy_protocol = ProxyProtocol::off;
-  Connector::TlsPtr tls;  // null: in the clear
+  Connector::TlsPtr tls;      // null: in the clear
   bool speaks_http1 = false;  // what the last handshake of an `auto` has told
-  bool is_kept = false;     // the plan in force has the endpoint
-  std::uint32_t links = 0;  // idle, in use and connecting
+  bool is_kept = false;       // the plan in force has the endpoint
+  std::uint32_t links = 0;    // idle, in use and connecting
   std::uint32_t idle = 0;
   Link* oldest = nullptr;  // of the idle ones, by the time they became idle
   Link* newest = nullptr;
@@ -203,18 +203,18 @@ class Pool {
   Shelf& shelf_of(Endpoint& endpoint);
   Link& connect(Shelf& shelf, Protocol protocol, std::string_view first_bytes = {});  // begins to
   Link& connect_for(Shelf& shelf, const net::Address& client);
-  Link* take_idle(Shelf& shelf);         // null when there is none of use
-  Link* take_shared(Shelf& shelf);       // the same, of those with room
-  void share(Link& link);                // is connected: to be used by many
-  void hand_out(Link& link);             // to those who wait for it
+  Link* take_idle(Shelf& shelf);    // null when there is none of use
+  Link* take_shared(Shelf& shelf);  // the same, of those with room
+  void share(Link& link);           // is connected: to be used by many
+  void hand_out(Link& link);        // to those who wait for it
   void refuse_all(Link& link, const Error& error);
   // All but the first `stay` (0 or 1) of them: each gets one of its own.
   void disperse(Link& link, std::uint32_t stay);
   bool is_outdated(const Link& link) const;  // made under other terms than its shelf has
-  void put_back_shared(Link& link);      // no exchange uses it any more
-  void put_back(Link& link);             // after an exchange
-  void discard(Link& link);              // closes; the link is free, and its shelf may be gone
-  Counter* why_close(const Link& link);  // null: it may stay
+  void put_back_shared(Link& link);          // no exchange uses it any more
+  void put_back(Link& link);                 // after an exchange
+  void discard(Link& link);                  // closes; the link is free, and its shelf may be gone
+  Counter* why_close(const Link& link);      // null: it may stay
   void push_newest(Link& link);
   void remove_idle(Link& link);
   void empty(Shelf& shelf);

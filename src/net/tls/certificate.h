@@ -62,7 +62,8 @@ class Certificate {
 
   // Makes what a handshake needs, if that was not done before. False when OpenSSL cannot use the pair after all.
   bool open() const;
-  // Whether handshakes of this context will be able to use it: its security level may ask for more (SSL_CTX_set_security_level(3)).
+  // Whether handshakes of this context will be able to use it: its security level may ask for more
+  // (SSL_CTX_set_security_level(3)).
   //   errors  OpenSSL's reason
   std::expected<void, CertificateFault> check_use(ssl_ctx_st* context) const;
   // Gives it to the handshake. Any thread.

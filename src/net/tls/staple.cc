@@ -98,8 +98,8 @@ std::expected<std::int64_t, StapleFault> read_expiry(OCSP_SINGLERESP* part, std:
 
 // SHA-1 names the certificate here and protects nothing; it is what every responder knows (RFC 5019 section 2.1.1).
 std::optional<OcspQuestion> ocsp_question(const std::vector<std::string>& chain) {
-  // id-ad-ocsp, 1.3.6.1.5.5.7.48.1 (RFC 5280 section 4.2.2.1). A certificate without these bytes names no responder, and
-  // is not taken apart to find that out.
+  // id-ad-ocsp, 1.3.6.1.5.5.7.48.1 (RFC 5280 section 4.2.2.1). A certificate without these bytes names no responder,
+  // and is not taken apart to find that out.
   constexpr std::string_view object_id("\x06\x08\x2b\x06\x01\x05\x05\x07\x30\x01", 10);
   if (chain.size() < 2 || chain[0].find(object_id) == std::string::npos) return std::nullopt;
   const CertificatePtr certificate = certificate_of(chain[0]), issuer = certificate_of(chain[1]);

@@ -15,15 +15,16 @@ namespace sluice::net::tls {
 struct StapleFault {
   bool is_expired = false;       // and nothing else
   bool comes_with_time = false;  // a good response once: expired, revoked, or the certificate has been renewed since
-  bool is_revoked = false;  // what was said before must not be said any more
-  std::string what;         // "is about another certificate"
+  bool is_revoked = false;       // what was said before must not be said any more
+  std::string what;              // "is about another certificate"
   std::string help;
 };
 
 // What its authority can be asked about a certificate, and where.
 struct OcspQuestion {
   std::string url;  // of the responder, as the certificate names it; http nearly always
-  std::string der;  // an OCSP request (RFC 6960 section 4.1.1) without a nonce, so that responders may answer from a store
+  std::string
+      der;  // an OCSP request (RFC 6960 section 4.1.1) without a nonce, so that responders may answer from a store
 };
 // `chain`: as for Staple::parse(). Absent where the certificate names no responder, or its issuer is not known.
 std::optional<OcspQuestion> ocsp_question(const std::vector<std::string>& chain);

@@ -37,13 +37,16 @@ class ApiKey final : public policy::Policy {
     if (found.count == 0) return without_key(exchange);
     if (found.count > 1) return refuse(exchange, policy::credential_refused, "several keys");
     if (found.key.empty()) return refuse(exchange, policy::credential_refused, "an empty key");
-    if (found.key.size() > most_key_bytes) return refuse(exchange, policy::credential_refused, "a key of more than 1024 bytes");
+    if (found.key.size() > most_key_bytes)
+      return refuse(exchange, policy::credential_refused, "a key of more than 1024 bytes");
 
     const policy::Consumer* const consumer = consumers_->get().find_by_key(policy::digest_of_key(found.key));
     if (consumer == nullptr) return refuse(exchange, policy::credential_refused, "an unknown key");
     const WallTime now = exchange.facts().wall_now;
-    if (now < consumer->valid_from) return refuse(exchange, policy::credential_refused, "a consumer that is not valid yet");
-    if (now >= consumer->valid_until) return refuse(exchange, policy::credential_refused, "a consumer that is not valid any more");
+    if (now < consumer->valid_from)
+      return refuse(exchange, policy::credential_refused, "a consumer that is not valid yet");
+    if (now >= consumer->valid_until)
+      return refuse(exchange, policy::credential_refused, "a consumer that is not valid any more");
     exchange.set_identity(policy::identity_of(*consumer, "api_key", exchange.arena()));
     if (exchange.is_heard()) exchange.tell(fmt::format("the key of consumer {}", consumer->name));
     return Verdict::next;
@@ -66,8 +69,7 @@ class ApiKey final : public policy::Policy {
     if (config_.query)
       policy::each_query_parameter(exchange.request().query, *config_.query, exchange.arena(),
                                    [&](std::string_view value) { found.add(value); });
-    if (config_.cookie)
-      policy::each_cookie(fields, *config_.cookie, [&](std::string_view value) { found.add(value); });
+    if (config_.cookie) policy::each_cookie(fields, *config_.cookie, [&](std::string_view value) { found.add(value); });
   }
 
   void take_out(Exchange& exchange) const {

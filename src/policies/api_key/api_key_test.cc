@@ -16,10 +16,11 @@ class ApiKeyTest : public ::testing::Test {
  protected:
   ApiKeyTest() {
     const auto hash = [](std::string_view key) { return policy::KeyHash::text_of(policy::digest_of_key(key)); };
-    world.know(fmt::format(
-        "consumers:\n  mobile: {{groups: [partners, beta], api_keys: ['{}', '{}']}}\n  old: {{api_keys: '{}', valid_until: "
-        "2020-01-01}}\n  new: {{api_keys: '{}', valid_from: 2200-01-01T00:00:00Z}}\n",
-        hash("first"), hash("second"), hash("third"), hash("fourth")));
+    world.know(
+        fmt::format("consumers:\n  mobile: {{groups: [partners, beta], api_keys: ['{}', '{}']}}\n  old: {{api_keys: "
+                    "'{}', valid_until: "
+                    "2020-01-01}}\n  new: {{api_keys: '{}', valid_from: 2200-01-01T00:00:00Z}}\n",
+                    hash("first"), hash("second"), hash("third"), hash("fourth")));
   }
   // "mobile" when it is let in as that consumer, "-" as nobody, else the answer's detail.
   std::string outcome(const policy::Made& policy, Fixture& request) {

@@ -35,8 +35,9 @@ struct Config {
     };
   }
   static const char* check(const Config& config) {
-    return config.realm.find_first_of("\"\\\r\n") == std::string::npos ? nullptr
-                                                                       : "a realm has no quotes, backslashes or line ends";
+    return config.realm.find_first_of("\"\\\r\n") == std::string::npos
+               ? nullptr
+               : "a realm has no quotes, backslashes or line ends";
   }
 };
 

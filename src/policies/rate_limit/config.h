@@ -39,15 +39,18 @@ struct Config {
             .non_empty()
             .one_or_many()
             .example("[10/s, 1000/h]"),
-        field("burst", &Config::burst, std::uint64_t{1}, std::uint64_t{1'000'000'000},
-              "How many may come at once after a pause. By default as many as the rate has in its time; 1 spaces all of "
-              "them evenly."),
-        field("by", &Config::by,
-              "What requests have in common that are counted together: `address` of the client, `consumer` (where there "
-              "is none, its address), `route`, `host`.")
+        field(
+            "burst", &Config::burst, std::uint64_t{1}, std::uint64_t{1'000'000'000},
+            "How many may come at once after a pause. By default as many as the rate has in its time; 1 spaces all of "
+            "them evenly."),
+        field(
+            "by", &Config::by,
+            "What requests have in common that are counted together: `address` of the client, `consumer` (where there "
+            "is none, its address), `route`, `host`.")
             .one_or_many()
             .non_empty(),
-        field("header", &Config::header, "Header field whose value tells requests apart as well; absent is a value too."),
+        field("header", &Config::header,
+              "Header field whose value tells requests apart as well; absent is a value too."),
         field("ipv6_prefix", &Config::ipv6_prefix, 1u, 128u,
               "Bits of an IPv6 address that count: who has one usually has all of its network."),
         field("cost", &Config::cost, std::uint64_t{1}, std::uint64_t{1'000'000}, "What one request counts."),
@@ -65,7 +68,8 @@ struct Config {
       const double at_once = static_cast<double>(rate.per.count()) / static_cast<double>(rate.count) *
                              static_cast<double>(config.burst.value_or(rate.count));
       if (at_once > most_ns) return "what may come at once would take more than a year to come again";
-      if (config.cost > config.burst.value_or(rate.count)) return "the cost of one request is above what may come at once";
+      if (config.cost > config.burst.value_or(rate.count))
+        return "the cost of one request is above what may come at once";
     }
     return nullptr;
   }

@@ -1,6 +1,7 @@
-// Lets in so many requests in a time, for each client, consumer or whatever tells them apart. Counted at one place for all
-// workers, and on over reloads as long as the policy is not changed.
-//   source  draft-ietf-httpapi-ratelimit-headers-11 (RateLimit, RateLimit-Policy); RFC 9110 section 10.2.3 (Retry-After)
+// Lets in so many requests in a time, for each client, consumer or whatever tells them apart. Counted at one place for
+// all workers, and on over reloads as long as the policy is not changed.
+//   source  draft-ietf-httpapi-ratelimit-headers-11 (RateLimit, RateLimit-Policy); RFC 9110 section 10.2.3
+//   (Retry-After)
 
 #include <fmt/format.h>
 
@@ -22,9 +23,10 @@ using policy::Verdict;
 
 constexpr std::int64_t second_ns = 1'000'000'000;
 
-constexpr Cause rate_limited{"rate_limited", 429, Side::client, "too many requests",
-                             "A `rate_limit` of the route or listener admits no more of this client, consumer or whatever "
-                             "it counts by. `Retry-After` says when it will."};
+constexpr Cause rate_limited{
+    "rate_limited", 429, Side::client, "too many requests",
+    "A `rate_limit` of the route or listener admits no more of this client, consumer or whatever "
+    "it counts by. `Retry-After` says when it will."};
 constexpr std::array causes{&rate_limited};
 
 std::int64_t seconds_up(std::int64_t ns) { return (ns + second_ns - 1) / second_ns; }
@@ -82,7 +84,8 @@ class RateLimit final : public policy::Policy {
     if (decision == nullptr) return;
     char text[128];
     const auto end = fmt::format_to_n(text, sizeof text, "\"{}\";r={};t={}", names_[decision->rate], decision->left,
-                                      seconds_up(decision->ahead_ns)).out;
+                                      seconds_up(decision->ahead_ns))
+                         .out;
     http::FieldList& fields = exchange.response().fields;
     fields.add(exchange.arena(), "ratelimit-policy", policy_text_);
     fields.add(exchange.arena(), "ratelimit", exchange.arena().copy({text, end}));
@@ -94,7 +97,8 @@ class RateLimit final : public policy::Policy {
     std::string_view key = "";
     for (const By by : config_.by) key = append(exchange, key, part_of(exchange, by));
     if (config_.header) {
-      exchange.request().fields.each(config_.header->name, [&](const http::Field& field) { key = append(exchange, key, field.value); });
+      exchange.request().fields.each(config_.header->name,
+                                     [&](const http::Field& field) { key = append(exchange, key, field.value); });
     }
     return key;
   }
@@ -107,7 +111,8 @@ class RateLimit final : public policy::Policy {
   std::string_view part_of(Exchange& exchange, By by) const {
     switch (by) {
       case By::consumer:
-        if (const policy::Identity* const identity = exchange.identity(); identity != nullptr && !identity->consumer.empty())
+        if (const policy::Identity* const identity = exchange.identity();
+            identity != nullptr && !identity->consumer.empty())
           return exchange.arena().join("c", identity->consumer);
         [[fallthrough]];
       case By::address:
@@ -139,8 +144,8 @@ class RateLimit final : public policy::Policy {
 };
 
 std::unique_ptr<const policy::Policy> make(const Config& config, policy::CompileContext& context) {
-  auto table = context.keep<Table>(
-      [&] { return std::make_shared<Table>(config.max_keys, paces_of(config), kernel_random()); });
+  auto table =
+      context.keep<Table>([&] { return std::make_shared<Table>(config.max_keys, paces_of(config), kernel_random()); });
   return std::make_unique<RateLimit>(config, std::move(table));
 }
 

@@ -39,7 +39,10 @@ TEST(RateLimitTable, ABurstAndThenThePace) {
 }
 
 TEST(RateLimitTable, OfSeveralRatesAllCountAndARefusedRequestCountsForNone) {
-  Table table(16, std::vector<Pace>{{.interval = 10 * ms, .tolerance = 100 * ms}, {.interval = 1000 * ms, .tolerance = 3000 * ms}}, 1);
+  Table table(
+      16,
+      std::vector<Pace>{{.interval = 10 * ms, .tolerance = 100 * ms}, {.interval = 1000 * ms, .tolerance = 3000 * ms}},
+      1);
   for (int i = 0; i < 3; ++i) EXPECT_TRUE(table.admit("a", start).is_admitted);
   for (int i = 0; i < 100; ++i) {
     const Decision refused = table.admit("a", start);
@@ -61,7 +64,8 @@ TEST(RateLimitTable, IsExactOverThreads) {
   for (int i = 0; i < threads; ++i)
     all.emplace_back([&] {
       for (int at = 0; (at = now_ms.fetch_add(1)) < 64 * milliseconds;)
-        if (table.admit("key", start + std::chrono::microseconds(at * 1000 / 64)).is_admitted) ++admitted[at / 64 / 1000];
+        if (table.admit("key", start + std::chrono::microseconds(at * 1000 / 64)).is_admitted)
+          ++admitted[at / 64 / 1000];
     });
   for (std::thread& one : all) one.join();
   for (int second = 0; second < milliseconds / 1000; ++second) {
@@ -74,9 +78,11 @@ TEST(RateLimitTable, NobodyIsForgottenWhileItsUseCounts) {
   Table table(100, std::vector<Pace>{{.interval = 1000 * ms, .tolerance = 1000 * ms}}, 7);
   std::vector<std::string> admitted;
   for (int i = 0; i < 10'000; ++i)
-    if (std::string key = "key" + std::to_string(i); table.admit(key, start).is_admitted) admitted.push_back(std::move(key));
+    if (std::string key = "key" + std::to_string(i); table.admit(key, start).is_admitted)
+      admitted.push_back(std::move(key));
   EXPECT_GE(admitted.size(), 100u);
-  EXPECT_LE(admitted.size(), table.capacity() + table.capacity() / 8) << "those past it share one number in each corner";
+  EXPECT_LE(admitted.size(), table.capacity() + table.capacity() / 8)
+      << "those past it share one number in each corner";
   EXPECT_GT(table.shared(), 9'000u);
   for (const std::string& key : admitted) EXPECT_FALSE(table.admit(key, start + 900ms).is_admitted) << key;
   int later = 0;

@@ -1,10 +1,10 @@
 #pragma once
-// Who has used how much, exact over all workers. For each key and rate one number: the theoretical arrival time (TAT) of
-// GCRA, the moment up to which its allowance is used. A decision is one compare-and-swap for each rate.
+// Who has used how much, exact over all workers. For each key and rate one number: the theoretical arrival time (TAT)
+// of GCRA, the moment up to which its allowance is used. A decision is one compare-and-swap for each rate.
 //
-// The table has a fixed size and never forgets a key whose use still counts: only one that is back at its full allowance
-// makes room (I5: no refill by eviction). Where there is no room, newcomers of that corner share one number: together they
-// get what one would get.
+// The table has a fixed size and never forgets a key whose use still counts: only one that is back at its full
+// allowance makes room (I5: no refill by eviction). Where there is no room, newcomers of that corner share one number:
+// together they get what one would get.
 //   source  ITU-T I.371 annex A (generic cell rate algorithm, virtual scheduling)
 
 #include <atomic>
@@ -40,7 +40,9 @@ class Table {
   Decision admit(std::string_view key, Instant now);
 
   std::uint64_t capacity() const { return corners_ * slots_in_corner; }
-  std::uint64_t shared() const { return shared_.load(std::memory_order_relaxed); }  // decisions without a slot of their own
+  std::uint64_t shared() const {
+    return shared_.load(std::memory_order_relaxed);
+  }  // decisions without a slot of their own
 
  private:
   static constexpr std::size_t slots_in_corner = 8;
@@ -63,8 +65,8 @@ class Table {
   const std::uint64_t corners_;
   const std::uint64_t secret_;
   std::atomic<std::uint64_t> shared_{0};
-  // Corners of slots, the last of each shared; a slot is the key's mark (0: nobody's) and its numbers. Zeroed pages: what is
-  // not used takes no memory.
+  // Corners of slots, the last of each shared; a slot is the key's mark (0: nobody's) and its numbers. Zeroed pages:
+  // what is not used takes no memory.
   std::unique_ptr<Word[], Free> words_;
 };
 
