@@ -1,8 +1,8 @@
 // Tells the upstream who the client is, and believes only trusted proxies about it (security invariant I4, row J12).
 //
 // From a peer that is not trusted, every field by which it could speak for somebody else is removed: Forwarded,
-// X-Real-IP, Client-Cert and all of X-Forwarded-*, with `-` and `_` as equals. From a trusted one, the client is the rightmost
-// address of X-Forwarded-For (or of Forwarded) that is not itself trusted.
+// X-Real-IP, Client-Cert and all of X-Forwarded-*, with `-` and `_` as equals. From a trusted one, the client is the
+// rightmost address of X-Forwarded-For (or of Forwarded) that is not itself trusted.
 
 #include <fmt/format.h>
 
@@ -169,9 +169,24 @@ class Forwarded final : public policy::Policy {
     if (is_believed) fields.remove(proto_name);
     fields.add(exchange.arena(),
                {.name = proto_name, .value = scheme_text(exchange), .id = http::FieldId::x_forwarded_proto});
-    if (fields.find(http::FieldId::x_forwarded_host) == nullptr && !exchange.request().authority.empty())
-      fields.add(exchange.arena(),
-                 {.name = host_name, .value = exchange.request().authority, .id = http::FieldId::x_forwarded_host});
+    write_host(exchange);
+  }
+
+  // What a trusted proxy has told stands; several lines of it are one list (RFC 9110 section 5.3).
+  static void write_host(Exchange& exchange) {
+    http::FieldList& fields = exchange.upstream_request().fields;
+    std::string_view told;
+    int lines = 0;
+    fields.each(host_name, [&](const http::Field& field) {
+      ++lines;
+      if (field.value.empty()) return;
+      told = told.empty() ? field.value : exchange.arena().join(told, ", ", field.value);
+    });
+    if (lines == 1) return;
+    if (told.empty()) told = exchange.request().authority;
+    fields.remove(host_name);
+    if (told.empty()) return;
+    fields.add(exchange.arena(), {.name = host_name, .value = told, .id = http::FieldId::x_forwarded_host});
   }
 
   void write_forwarded(Exchange& exchange, bool is_believed) const {

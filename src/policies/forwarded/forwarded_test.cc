@@ -120,5 +120,12 @@ TEST(Forwarded, ReportsWhatIsNoAddressBlock) {
         << block;
 }
 
+TEST(Forwarded, ATrustedHostOnSeveralLinesIsOneList) {
+  const auto forwarded = policy::make_policy(kind, "trusted: 192.0.2.0/24");
+  Fixture it("GET", "/", "X-Forwarded-Host: b.example\r\nX-Other: 1\r\nX-Forwarded-Host: c.example\r\n");
+  forwarded->on_request(it.exchange);
+  EXPECT_EQ(it.sent("x-forwarded-host"), "b.example, c.example");
+}
+
 }  // namespace
 }  // namespace sluice::policies::forwarded

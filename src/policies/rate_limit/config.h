@@ -54,7 +54,7 @@ struct Config {
         field("ipv6_prefix", &Config::ipv6_prefix, 1u, 128u,
               "Bits of an IPv6 address that count: who has one usually has all of its network."),
         field("cost", &Config::cost, std::uint64_t{1}, std::uint64_t{1'000'000}, "What one request counts."),
-        field("max_keys", &Config::max_keys, std::uint64_t{16}, std::uint64_t{100'000'000},
+        field("max_keys", &Config::max_keys, std::uint64_t{16}, std::uint64_t{10'000'000},
               "How many are told apart. Past it newcomers share what is left: none is forgotten while its use counts. "
               "16 bytes a key and rate are kept, once it is used."),
         field("tell", &Config::tell, "Whether responses carry `RateLimit` and `RateLimit-Policy`."),
